@@ -1,0 +1,1 @@
+"""Real data sets: one file each, with its format, official splits, label order and licence."""

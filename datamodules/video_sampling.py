@@ -1,0 +1,239 @@
+"""Which videos, in which order, and which clips of each: samplers and map-style datasets of clips.
+
+Every random decision is a pure function of (seed, epoch, video), so an epoch is the same for any number of workers or
+processes and can be repeated after an interruption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from datamodules.batch import ClipBatch
+from datamodules.video import UndecodableVideoError, Video, open_video
+
+FrameOrder = Literal["forward", "shuffled", "repeated"]
+Sample = tuple[torch.Tensor, int, int, np.ndarray, int]
+SHUFFLE_STREAM = 0x5F  # keeps the shuffled-frames control apart from the streams that training draws from
+
+
+class FrameReader(Protocol):
+    """Read frames of the videos of one subset by position."""
+
+    def read(self, index: int, choose: Callable[[int], np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return frames ``(V, T, H, W, 3)`` uint8, their indices ``(V, T)`` and the video's number of frames.
+
+        ``choose`` maps the number of frames to the indices ``(V, T)`` wanted.
+        """
+        ...
+
+
+class FileReader:
+    """Decode the asked frames from video files and frame folders."""
+
+    def __init__(self, videos: Sequence[Video]) -> None:
+        self.videos = videos
+
+    def read(self, index: int, choose: Callable[[int], np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
+        """See :class:`FrameReader`. The indices count from the start of the labelled part."""
+        record = self.videos[index]
+        with open_video(record.path) as video:
+            first, end = labelled_frames(record, video.num_frames, video.fps)
+            indices = choose(end - first)
+            unique, inverse = np.unique(indices, return_inverse=True)
+            frames = video.read(first + unique)
+        return frames[inverse.reshape(indices.shape)], indices, end - first
+
+
+def labelled_frames(record: Video, num_frames: int, fps: float | None) -> tuple[int, int]:
+    """Return the first frame and the end frame of the labelled part; the whole file where none is given."""
+    if record.start_sec is None or fps is None:
+        return 0, num_frames
+    first = min(int(record.start_sec * fps), num_frames - 1)
+    end = num_frames if record.end_sec is None else min(num_frames, int(np.ceil(record.end_sec * fps)))
+    return first, max(end, first + 1)
+
+
+class EpochSampler(Sampler):
+    """Yield (epoch, position) pairs: a permutation seeded by (seed, epoch), dealt out over the processes.
+
+    The epoch travels with the position, so that workers need no shared state to know it. The incomplete last batch
+    is dropped, as in the recipes of all five papers.
+
+    Args:
+        num_videos: size of the subset.
+        batch_size: videos per batch and process.
+        seed: of the run.
+        rank: this process.
+        world_size: number of processes.
+
+    Raises:
+        ValueError: fewer videos than one batch over all processes needs.
+    """
+
+    def __init__(self, num_videos: int, *, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.num_batches = num_videos // (batch_size * world_size)
+        if self.num_batches == 0:
+            raise ValueError(
+                f"{num_videos} training videos do not fill one batch of {batch_size} videos on {world_size} process(es); "
+                "use a smaller batch_size"
+            )
+        self.num_videos, self.batch_size, self.seed = num_videos, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the permutation; called by Lightning at each epoch start."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.num_batches * self.batch_size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.num_videos)
+        used = order[: self.num_batches * self.batch_size * self.world_size]
+        for position in used[self.rank :: self.world_size]:
+            yield self.epoch, int(position)
+
+
+class ShardSampler(Sampler):
+    """Deal the test videos out over the processes without padding: no video is seen twice."""
+
+    def __init__(self, num_videos: int, *, rank: int = 0, world_size: int = 1) -> None:
+        self.positions = range(rank, num_videos, world_size)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.positions)
+
+
+class TrainClips(Dataset):
+    """Sample and augment clips of training videos.
+
+    Args:
+        videos: the subset.
+        reader: where frames come from.
+        sampling: gives clip indices from a video's length.
+        transform: ``(clips (V, T, C, H, W) uint8, label, rng) -> (clips, label)``.
+        seed: of the run.
+        clips_per_video: V.
+    """
+
+    def __init__(
+        self, *, videos: Sequence[Video], reader: FrameReader, sampling, transform, seed: int, clips_per_video: int
+    ) -> None:
+        self.videos, self.reader, self.sampling, self.transform = videos, reader, sampling, transform
+        self.seed, self.clips_per_video = seed, clips_per_video
+        self.start_weights: Callable[[int, int, int], np.ndarray | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample | None:
+        epoch, position = key
+        rng = np.random.default_rng([self.seed, epoch, position])
+
+        def choose(num_frames: int) -> np.ndarray:
+            weights = None
+            if self.start_weights is not None:
+                weights = self.start_weights(position, num_frames, self.sampling.span)
+            return self.sampling.train(num_frames, rng, self.clips_per_video, weights)
+
+        try:
+            frames, indices, num_frames = self.reader.read(position, choose)
+        except UndecodableVideoError:
+            return None
+        clips, label = self.transform(to_clips(frames), self.videos[position].label, rng)
+        return clips, label, position, indices, num_frames
+
+
+class TestClips(Dataset):
+    """Sample the views of test videos, the same every time.
+
+    Args:
+        videos: the subset.
+        reader: where frames come from.
+        sampling: gives view indices from a video's length.
+        views: V, number of temporal views.
+        transform: ``(clips, label, rng) -> (clips, label)``, deterministic.
+        frame_order: ``forward``; ``shuffled`` and ``repeated`` (the middle frame only) are controls which show whether
+            a network uses time.
+    """
+
+    def __init__(
+        self, *, videos: Sequence[Video], reader: FrameReader, sampling, views: int, transform, frame_order: FrameOrder
+    ) -> None:
+        self.videos, self.reader, self.sampling, self.views = videos, reader, sampling, views
+        self.transform, self.frame_order = transform, frame_order
+        self.blank: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, position: int) -> Sample:
+        label = self.videos[position].label
+        rng = np.random.default_rng([SHUFFLE_STREAM, position])
+
+        def choose(num_frames: int) -> np.ndarray:
+            return reorder(self.sampling.test(num_frames, self.views), self.frame_order, rng)
+
+        try:
+            frames, indices, num_frames = self.reader.read(position, choose)
+        except UndecodableVideoError:
+            return self.undecodable(position)
+        clips, _ = self.transform(to_clips(frames), label, rng)
+        return clips, label, position, indices, num_frames
+
+    def undecodable(self, position: int) -> Sample:
+        """Return a black clip marked by 0 frames: the module scores it as wrong."""
+        indices = self.sampling.test(1, self.views)
+        black = torch.zeros((*indices.shape, 3, 8, 8), dtype=torch.uint8)
+        clips, _ = self.transform(black, self.videos[position].label, np.random.default_rng(0))
+        return clips, self.videos[position].label, position, indices, 0
+
+
+def reorder(indices: np.ndarray, frame_order: FrameOrder, rng: np.random.Generator) -> np.ndarray:
+    """Return the indices ``(V, T)`` in another order along T.
+
+    Raises:
+        ValueError: an unknown order.
+    """
+    if frame_order == "forward":
+        return indices
+    if frame_order == "shuffled":
+        return rng.permuted(indices, axis=1)
+    if frame_order == "repeated":
+        middle = indices.shape[1] // 2
+        return np.repeat(indices[:, middle : middle + 1], indices.shape[1], axis=1)
+    raise ValueError(f"unknown frame_order {frame_order!r}; accepted: forward, shuffled, repeated")
+
+
+def to_clips(frames: np.ndarray) -> torch.Tensor:
+    """Turn frames ``(V, T, H, W, 3)`` into clips ``(V, T, 3, H, W)``."""
+    return torch.from_numpy(frames).permute(0, 1, 4, 2, 3)
+
+
+def collate(samples: Sequence[Sample | None]) -> ClipBatch:
+    """Stack samples into a batch; training samples that could not be decoded (None) are left out.
+
+    Raises:
+        UndecodableVideoError: no sample of the batch could be decoded.
+    """
+    kept = [sample for sample in samples if sample is not None]
+    if not kept:
+        raise UndecodableVideoError("a whole batch", "none of its videos could be decoded")
+    clips, labels, positions, indices, num_frames = zip(*kept, strict=True)
+    return ClipBatch(
+        clips=torch.stack(clips).transpose(2, 3).contiguous(),  # (N, V, C, T, H, W)
+        labels=torch.tensor(labels),
+        video_index=torch.tensor(positions),
+        frame_indices=torch.from_numpy(np.stack(indices)),
+        num_frames=torch.tensor(num_frames),
+        source_index=torch.zeros(len(kept), dtype=torch.long),
+    )

@@ -1,0 +1,35 @@
+"""Run a table of cells to intervals and verdicts; knows no paper."""
+
+from experiments.harness.cli import main
+from experiments.harness.spec import (
+    Build,
+    CheckpointFile,
+    Claim,
+    Column,
+    Figure,
+    Pretrain,
+    Profile,
+    Row,
+    Table,
+)
+
+__all__ = [
+    "Build",
+    "CheckpointFile",
+    "Claim",
+    "Column",
+    "Figure",
+    "Pretrain",
+    "Profile",
+    "Row",
+    "Table",
+    "build_module",
+    "main",
+]
+
+
+def build_module(table: Table, *, row: str, profile: str = "paper", num_classes: int | None = None):
+    """Return the untrained LightningModule of a table's row; see :func:`experiments.harness.measure.build_module`."""
+    from experiments.harness.measure import build_module as build
+
+    return build(table, row=row, profile=profile, num_classes=num_classes)

@@ -1,0 +1,129 @@
+"""What the harness adds to a training: seeding, curves, a checkpoint per epoch, and a report of where it stands."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+REPORT_SEC = 0.5
+
+
+def set_all_seeds(*entropy: int) -> None:
+    """Seed every global generator with a value derived from all the numbers given."""
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class EpochSeed(L.Callback):
+    """Seed each epoch from (seed, epoch), so that a resumed training draws what an uninterrupted one draws."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Seed the epoch; processes differ."""
+        set_all_seeds(self.seed, trainer.current_epoch, trainer.global_rank)
+
+
+class Curves(L.Callback):
+    """Keep one value per logged key and epoch; they travel in the checkpoint, so that a resumed run has all of them.
+
+    Args:
+        track: called with the epoch's values (live tracking).
+    """
+
+    def __init__(self, track: Callable[[dict[str, float], int], None] = lambda values, epoch: None) -> None:
+        self.values: dict[str, list[list[float]]] = {}
+        self.track = track
+        self._action_share: list[float] = []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        """Note how much of the true action the clips held, where that is known (for analysis only)."""
+        share = trainer.datamodule.true_action_share(batch)
+        if share is not None:
+            self._action_share.append(float(share.mean()))
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Append this epoch's values."""
+        epoch = trainer.current_epoch
+        validated = (epoch + 1) % trainer.check_val_every_n_epoch == 0
+        values = {
+            key: float(value)
+            for key, value in trainer.callback_metrics.items()
+            if key.startswith("train/") or (key.startswith("val/") and validated)
+        }
+        values["train/lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
+        if self._action_share:
+            values["train/action_share"] = float(np.mean(self._action_share))
+            self._action_share.clear()
+        for key, value in values.items():
+            self.values.setdefault(key, []).append([epoch, value])
+        self.track(values, epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the curves so far."""
+        return {"values": self.values}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the curves."""
+        self.values = {key: [list(point) for point in points] for key, points in state_dict["values"].items()}
+
+
+class EpochCheckpoint(Checkpoint):
+    """Write ``last.ckpt`` at each epoch's end, whole or not at all.
+
+    It derives from Lightning's ``Checkpoint`` so that it runs after every other callback of the epoch.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save; the last epoch needs no checkpoint, its weights are the result."""
+        if trainer.current_epoch + 1 >= trainer.max_epochs:
+            return
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        trainer.save_checkpoint(temporary)
+        if trainer.is_global_zero:
+            os.replace(temporary, self.path)
+
+
+class Report(L.Callback):
+    """Tell the scheduler where the training stands, at most twice a second.
+
+    Args:
+        report: receives ``epoch``, ``epochs``, ``done`` (share of the training), ``loss``.
+        heartbeat: called with each report: keeps the cell's lock alive.
+    """
+
+    def __init__(self, report: Callable[[dict[str, Any]], None], heartbeat: Callable[[], None]) -> None:
+        self.report, self.heartbeat = report, heartbeat
+        self._last = 0.0
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        """Report the epoch, the share done and the loss."""
+        now = time.monotonic()
+        if now - self._last < REPORT_SEC:
+            return
+        self._last = now
+        done = (trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches) / trainer.max_epochs
+        self.report(
+            {
+                "epoch": trainer.current_epoch + 1,
+                "epochs": trainer.max_epochs,
+                "done": done,
+                "loss": float(outputs["loss"].detach()),
+            }
+        )
+        self.heartbeat()

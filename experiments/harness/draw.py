@@ -1,0 +1,107 @@
+"""Draw a table's evidence: points with intervals and published values, and the training curves behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PUBLISHED_COLOUR, OURS_COLOUR = "#9a3b2f", "#1f5f8b"
+ROW_COLOURS = ("#1f5f8b", "#c9762b", "#3b7d4f", "#7b4b94", "#8c6d31", "#4b8f8c", "#a23b5a", "#555555")
+CURVES = (
+    ("train/loss", "training loss"),
+    ("train/top1", "training top-1 (%)"),
+    ("val/top1", "held-out top-1, one view (%)"),
+    ("train/action_share", "share of clip frames inside the true action"),
+)
+
+
+def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
+    """Draw one panel per accuracy column: our value with its interval per row, the published value as a diamond."""
+    plt = _pyplot()
+    columns = [(i, c) for i, c in enumerate(evidence["columns"]) if c["data"] is not None]
+    rows = evidence["rows"]
+    figure, axes = plt.subplots(
+        1, len(columns), figsize=(1.2 + 2.3 * len(columns), 1.5 + 0.42 * len(rows)), sharey=True, squeeze=False
+    )
+    for axis, (index, column) in zip(axes[0], columns, strict=True):
+        for position, row in enumerate(rows):
+            ours, published = row["ours"][index], row["published"][index]
+            if published is not None:
+                axis.plot(float(published), position, "D", color=PUBLISHED_COLOUR, ms=5, mfc="none", zorder=3)
+            if ours is not None:
+                axis.plot([ours["low"], ours["high"]], [position, position], color=OURS_COLOUR, lw=2, zorder=2)
+                axis.plot(ours["mean"], position, "o", color=OURS_COLOUR, ms=6, zorder=4)
+                axis.plot(ours["per_seed"], [position + 0.22] * len(ours["per_seed"]), "|", color=OURS_COLOUR, ms=5, alpha=0.6)
+        axis.set_title(column["key"].replace("/", "\n"), fontsize=9)
+        axis.grid(axis="x", color="#dddddd", lw=0.6)
+        axis.tick_params(labelsize=8)
+        axis.set_xlabel("%", fontsize=8)
+    axes[0][0].set_yticks(range(len(rows)), [row["label"] for row in rows], fontsize=9)
+    axes[0][0].set_ylim(len(rows) - 0.4, -0.6)
+    handles = [
+        plt.Line2D([], [], color=OURS_COLOUR, marker="o", lw=2, label="ours, 95 % interval (ticks: seeds)"),
+        plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published"),
+    ]
+    figure.suptitle(f"{evidence['title']}  ·  profile {evidence['profile']}", fontsize=10, y=0.985, va="top")
+    figure.legend(handles=handles, loc="lower center", ncol=2, fontsize=8, frameon=False)
+    figure.tight_layout(rect=(0, 0.1, 1, 0.97))
+    _save(figure, path)
+
+
+def draw_curves(evidence: Mapping[str, Any], path: Path) -> bool:
+    """Draw the training curves, one line per row (mean over seeds, each seed faint), a row of panels per data set.
+
+    Returns:
+        Whether there was anything to draw.
+    """
+    groups = list(dict.fromkeys(cell["data"] for cell in evidence["cells"]))
+    present = [(k, label) for k, label in CURVES if any(k in cell["curves"] for cell in evidence["cells"])]
+    if not groups or not present:
+        return False
+    plt = _pyplot()
+    figure, axes = plt.subplots(len(groups), len(present), figsize=(3.3 * len(present), 2.6 * len(groups)), squeeze=False)
+    labels = list(dict.fromkeys(cell["row"] for cell in evidence["cells"]))
+    for line, group in enumerate(groups):
+        for axis, (key, title) in zip(axes[line], present, strict=True):
+            drawn = [_draw_curve(axis, evidence, group, row, key, ROW_COLOURS[i % 8]) for i, row in enumerate(labels)]
+            axis.set_title(f"{group}: {title}" if line == 0 or group != groups[0] else title, fontsize=8)
+            axis.tick_params(labelsize=7)
+            axis.grid(color="#dddddd", lw=0.6)
+            axis.set_xlabel("epoch", fontsize=7)
+            axis.set_visible(any(drawn))
+    axes[0][0].legend(fontsize=7, frameon=False)
+    figure.tight_layout()
+    _save(figure, path)
+    return True
+
+
+def _draw_curve(axis: Any, evidence: Mapping[str, Any], group: str, row: str, key: str, colour: str) -> bool:
+    curves = [np.array(c["curves"][key]) for c in evidence["cells"]
+              if c["data"] == group and c["row"] == row and key in c["curves"]]  # fmt: skip
+    if not curves:
+        return False
+    for curve in curves:
+        axis.plot(curve[:, 0] + 1, curve[:, 1], color=colour, lw=0.6, alpha=0.3)
+    shortest = min(len(curve) for curve in curves)
+    mean = np.mean([curve[:shortest] for curve in curves], axis=0)
+    axis.plot(mean[:, 0] + 1, mean[:, 1], color=colour, lw=1.8, label=row)
+    return True
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _save(figure: Any, path: Path) -> None:
+    """Write the picture without the date that matplotlib would put into it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+    _pyplot().close(figure)

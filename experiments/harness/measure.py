@@ -1,0 +1,105 @@
+"""Count a network's parameters and operations on the meta device: no weights, no data, a second per row."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from experiments.harness.spec import Build, Column, Row, Table
+from lightning_modules.layers.folding import folded_parameters
+
+GIGA = 1e9
+
+
+def build_module(table: Table, *, row: str, profile: str = "paper", num_classes: int | None = None) -> Any:
+    """Return the untrained LightningModule of a row; its forward takes clips ``(N, V, C, T, H, W)``.
+
+    Args:
+        table: the table.
+        row: label of the row.
+        profile: ``smoke``, ``proxy`` or ``paper``.
+        num_classes: K; by default what the row states for its costs.
+
+    Raises:
+        ValueError: an unknown row or profile, or no number of classes.
+    """
+    spec = table.row(row)
+    if profile not in table.profiles:
+        raise ValueError(f"{table.id}: unknown profile {profile!r}; accepted: {', '.join(table.profiles)}")
+    classes = num_classes if num_classes is not None else spec.classes
+    if classes is None:
+        raise ValueError(f"{table.id}, row {row!r}: num_classes is needed; the row states none")
+    where = f"{table.id}, row {row!r}"
+    build = table.module.with_arguments(table.profiles[profile].module, where=where).with_arguments(spec.module, where=where)
+    recipe = table.profiles[profile].recipe or table.recipe
+    return build.cls(**build.resolved(), num_classes=classes, recipe=dataclasses.replace(recipe, **spec.recipe))
+
+
+def clip_shape(data: Build) -> tuple[int, ...]:
+    """Return the shape ``(1, 1, 3, T, H, W)`` of one clip that a data module serves."""
+    arguments = data.resolved()
+    return (1, 1, 3, arguments["num_frames"], arguments["size"], arguments["size"])
+
+
+def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[str, float]:
+    """Return what the full-size network of a row costs for one clip of the paper's size.
+
+    Returns:
+        ``params_m`` and ``folded_params_m`` (millions; the latter with batch normalisation folded into
+        convolutions, as in an exported network), ``gmacs`` (convolutions, linear layers and matrix products, torch's
+        counter), ``gmacs_fvcore`` (the same plus two operations per batch-normalised element, fvcore's rule) and
+        ``gflops_fvcore``, twice the last.
+    """
+    column = next(column for column in table.columns if column.data is not None)
+    assert column.data is not None
+    if num_classes is None and row.classes is None:
+        source = column.data.arguments["source"]
+        num_classes = getattr(source, "num_classes", None)
+    with torch.device("meta"):
+        module = build_module(table, row=row.label, profile="paper", num_classes=num_classes).eval()
+        clip = torch.empty(clip_shape(column.data.with_arguments(row.data, where=f"{table.id}, row {row.label!r}")))
+    counter, normalised = FlopCounterMode(display=False), _NormalisedElements(module)
+    with torch.no_grad(), counter, normalised:
+        module(clip)
+    macs = counter.get_total_flops() / 2
+    fvcore = macs + 2 * normalised.elements
+    return {
+        "params_m": sum(p.numel() for p in module.parameters()) / 1e6,
+        "folded_params_m": folded_parameters(module) / 1e6,
+        "gmacs": macs / GIGA,
+        "gmacs_fvcore": fvcore / GIGA,
+        "gflops_fvcore": 2 * fvcore / GIGA,
+    }
+
+
+def cost_value(table: Table, row: Row, column: Column) -> float:
+    """Return one cost column's value for a row."""
+    costs = row_costs(table, row)
+    if column.metric in ("params_m", "folded_params_m"):
+        return costs[column.metric]
+    macs = costs["gmacs_fvcore"] if column.rule == "fvcore" else costs["gmacs"]
+    return 2 * macs if column.metric == "gflops" else macs
+
+
+class _NormalisedElements:
+    """Count the elements that pass through batch normalisations during a forward pass."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.elements = 0
+        self.layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+        self.hooks: list[Any] = []
+
+    def __enter__(self) -> _NormalisedElements:
+        self.hooks = [layer.register_forward_hook(self._count) for layer in self.layers]
+        return self
+
+    def _count(self, layer: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+        self.elements += output.numel()
+
+    def __exit__(self, *error: object) -> None:
+        for hook in self.hooks:
+            hook.remove()

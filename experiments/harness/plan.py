@@ -1,0 +1,98 @@
+"""Which jobs a set of evaluations needs, in what order: data, trainings, tests, each once (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from datamodules.synthetic.members import Member
+from experiments.harness.cell import Evaluation, Training
+from experiments.harness.store import Store
+
+State = Literal["waiting", "running", "done", "failed", "blocked", "elsewhere"]
+
+
+@dataclass(eq=False)
+class Job:
+    """One unit of work for one process.
+
+    Args:
+        key: unique name of what it makes: a cell's fingerprint or a member's name.
+        label: what the display shows.
+        work: the member to render, or the cell to run.
+        needs: jobs that must be done first.
+    """
+
+    key: str
+    label: str
+    work: Member | Training | Evaluation
+    needs: tuple[Job, ...] = ()
+    state: State = "waiting"
+    reason: str = ""
+    done: float = 0.0
+    note: str = ""
+    seconds: float = 0.0
+    retry_at: float = field(default=0.0, repr=False)
+
+    @property
+    def kind(self) -> str:
+        """Return ``data``, ``train`` or ``test``."""
+        return {Member: "data", Training: "train", Evaluation: "test"}[type(self.work)]
+
+
+def plan(evaluations: Mapping[Evaluation, str], store: Store, refresh: Iterable[str] = ()) -> list[Job]:
+    """Return the jobs still to do for these evaluations, each once, dependencies first.
+
+    Args:
+        evaluations: the cells wanted, with the label to show for each.
+        store: finished cells there are not planned.
+        refresh: fingerprints to run again although they are finished.
+    """
+    jobs: dict[str, Job] = {}
+    again = set(refresh)
+
+    def wanted(cell: Training | Evaluation) -> bool:
+        return cell.fingerprint in again or not store.folder(cell).record_path.exists()
+
+    def member_job(member: object) -> tuple[Job, ...]:
+        if not isinstance(member, Member):
+            return ()
+        return (jobs.setdefault(member.name + repr(member), Job(member.name + repr(member), member.name, member)),)
+
+    def training_job(cell: Training, label: str) -> tuple[Job, ...]:
+        if not wanted(cell):
+            return ()
+        if cell.fingerprint not in jobs:
+            needs = member_job(cell.data.arguments["source"])
+            if isinstance(cell.init, Training):
+                about = f"{cell.paper} pre-training" + ("" if cell.init.seed == 0 else f" s{cell.init.seed}")
+                needs += training_job(cell.init, about)
+            jobs[cell.fingerprint] = Job(cell.fingerprint, label, cell, needs)
+        return (jobs[cell.fingerprint],)
+
+    for evaluation, label in evaluations.items():
+        if wanted(evaluation) and evaluation.fingerprint not in jobs:
+            needs = member_job(evaluation.data.arguments["source"]) + training_job(evaluation.training, label)
+            jobs[evaluation.fingerprint] = Job(evaluation.fingerprint, label, evaluation, needs)
+    return sorted(jobs.values(), key=_urgency)
+
+
+def _urgency(job: Job) -> tuple[int, int]:
+    """Order jobs so that what others wait for runs first: the source of a pre-training, then the pre-training."""
+    depth = 0
+    if isinstance(job.work, Training):
+        depth = 1 if isinstance(job.work.init, Training) else 0
+    elif isinstance(job.work, Evaluation):
+        depth = -1  # a test is short and completes a cell: run it as soon as its training is done
+    is_data = isinstance(job.work, Member)
+    return (depth, 0 if is_data and job.work.kind == "source" else 1 if not is_data else 2)
+
+
+def block_dependents(jobs: Iterable[Job], failed: Job) -> None:
+    """Mark everything that waits for a failed job as blocked by it."""
+    jobs = list(jobs)
+    for job in jobs:
+        if job.state == "waiting" and failed in job.needs:
+            job.state, job.reason = "blocked", f"blocked by {failed.label} ({failed.kind})"
+            block_dependents(jobs, job)

@@ -1,0 +1,82 @@
+"""What a result was made with: versions, hardware, and a hash of the sources behind a cell."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from experiments.harness.store import REPOSITORY
+
+PACKAGES = ("torch", "torchvision", "lightning", "numpy", "av")
+OWN_PACKAGES = ("lightning_modules", "datamodules")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide results."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def hardware(accelerator: str = "cpu") -> str:
+    """Return the processor's or the GPU's name."""
+    if accelerator != "cpu":
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.get_device_name(0)
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            return f"{line.split(':', 1)[1].strip()} (CPU)"
+    return f"{platform.machine()} (CPU)"
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+
+
+@cache
+def source_hash(*classes: type) -> str:
+    """Return a hash over the source files that these classes need, directly or through imports of this repository."""
+    todo = [cls.__module__ for cls in classes]
+    files: set[Path] = set()
+    while todo:
+        path = _module_path(todo.pop())
+        if path is None or path in files:
+            continue
+        files.add(path)
+        todo += _own_imports(path)
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(str(path.relative_to(REPOSITORY)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _module_path(module: str) -> Path | None:
+    if module.split(".")[0] not in OWN_PACKAGES:
+        return None
+    path = REPOSITORY.joinpath(*module.split("."))
+    if path.with_suffix(".py").exists():
+        return path.with_suffix(".py")
+    return path / "__init__.py" if (path / "__init__.py").exists() else None
+
+
+def _own_imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return [name for name in names if name.split(".")[0] in OWN_PACKAGES]

@@ -1,0 +1,221 @@
+"""Print a table's evidence as Markdown and CSV: a pure function, same evidence, same bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+DASH = "–"
+PERCENT_METRICS = ("top1", "top5", "mean_class_acc", "map")
+Evidence = Mapping[str, Any]
+
+
+def to_json(evidence: Evidence) -> str:
+    """Return the evidence as the text of its file."""
+    return json.dumps(evidence, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def to_markdown(evidence: Evidence, committed: Evidence | None = None) -> str:
+    """Return the whole page of a table: values, claims with verdicts, controls, conditions, notes.
+
+    Args:
+        evidence: of this run.
+        committed: of the results that come with the repository, shown beside this run's.
+    """
+    blocks = [
+        f"# {evidence['title']}",
+        _subtitle(evidence),
+        _values(evidence, committed),
+        _claims(evidence),
+        _controls(evidence),
+        _conditions(evidence),
+        _notes(evidence),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def to_csv(evidence: Evidence) -> str:
+    """Return one line per row and column: published value, ours, interval, seeds."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "row", "column", "data", "published", "ours", "low", "high", "seeds", "test_videos"])
+    for row in evidence["rows"]:
+        for column, published, ours in zip(evidence["columns"], row["published"], row["ours"], strict=True):
+            values = ["", "", "", "", ""]
+            if ours is not None:
+                seeds = ours.get("seeds")
+                values = [ours["mean"], ours.get("low", ""), ours.get("high", ""), len(seeds) if seeds else "",
+                          ours.get("num_videos", "")]  # fmt: skip
+            writer.writerow([evidence["table"], row["label"], column["key"], column["data"] or "", published or "", *values])
+    return out.getvalue()
+
+
+def table_cells(evidence: Evidence) -> tuple[list[str], list[list[str]]]:
+    """Return heads and rows as text, for a console or a tracker."""
+    heads = ["Method"] + [f"{c['key']} {kind}" for c in evidence["columns"] for kind in ("published", "ours")]
+    rows = []
+    for row in evidence["rows"]:
+        cells = [row["label"]]
+        for column, published, ours in zip(evidence["columns"], row["published"], row["ours"], strict=True):
+            cells += [published or DASH, value(ours, column["metric"])]
+        rows.append(cells)
+    return heads, rows
+
+
+def value(ours: Mapping[str, Any] | None, metric: str) -> str:
+    """Return one of our values with its interval."""
+    if ours is None:
+        return DASH
+    if metric not in PERCENT_METRICS:
+        return f"{ours['mean']:.2f}"
+    return f"{ours['mean']:.1f} [{ours['low']:.1f}, {ours['high']:.1f}]"
+
+
+def _subtitle(evidence: Evidence) -> str:
+    conditions = evidence["conditions"]
+    if conditions["own_data"]:
+        data = f"your own data set ({conditions['own_data']})"
+    elif evidence["profile"] == "paper":
+        data = "the paper's data sets and network"
+    else:
+        data = "the embedded benchmark at small width: compare rows with each other, not values with the published ones"
+    limited = f"; **cut short to {conditions['limit_batches']} batches**" if conditions["limit_batches"] else ""
+    return f"Profile `{evidence['profile']}`: {data}{limited}. {_seeds(conditions['seeds'])}, 95 % intervals in brackets."
+
+
+def _seeds(seeds: list[int]) -> str:
+    return f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}"
+
+
+def _values(evidence: Evidence, committed: Evidence | None) -> str:
+    columns = evidence["columns"]
+    kinds = ["published", "committed", "ours"] if committed is not None else ["published", "ours"]
+    heads = ["Method"] + [f"{c['key'].replace('/', ' ')} {_rule(c)}{kind}" for c in columns for kind in kinds]
+    lines = []
+    for row in evidence["rows"]:
+        cells = [row["label"]]
+        for index, column in enumerate(columns):
+            texts = {"published": row["published"][index] or DASH, "ours": value(row["ours"][index], column["metric"])}
+            if committed is not None:
+                texts["committed"] = value(_committed_value(committed, row["label"], column["key"]), column["metric"])
+            cells += [texts[kind] for kind in kinds]
+        lines.append(cells)
+    stand_ins = sorted({(c["group"] or c["title"], c["data"]) for c in columns if c["data"] and c["data"] != c["group"]})
+    caption = "; ".join(f"{real} is replaced by the member *{member}*" for real, member in stand_ins)
+    return markdown_table(heads, lines) + (f"\n\n{caption}." if caption else "")
+
+
+def _rule(column: Mapping[str, Any]) -> str:
+    return f"({column['rule']} rule) " if column["rule"] else ""
+
+
+def _committed_value(committed: Evidence, label: str, key: str) -> Mapping[str, Any] | None:
+    keys = [column["key"] for column in committed["columns"]]
+    for row in committed["rows"]:
+        if row["label"] == label and key in keys:
+            return row["ours"][keys.index(key)]
+    return None
+
+
+def _claims(evidence: Evidence) -> str:
+    if not evidence["claims"]:
+        return ""
+    heads = ["Claim", "On", "Published difference", "Beyond the noise of its test set?", "Ours", "p (Holm)",
+             "Smallest detectable", "Verdict"]  # fmt: skip
+    lines = []
+    for claim in evidence["claims"]:
+        ours = claim["ours"]
+        lines.append(
+            [
+                f"{claim['id']}: {claim['better']} {claim['relation']} {claim['worse']}",
+                claim["column"].replace("/", " "),
+                _published_difference(claim["published"]),
+                _published_noise(claim["published"]),
+                f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]" if ours else DASH,
+                f"{ours['p_value']:.3f} ({ours['p_holm']:.3f})" if ours else DASH,
+                f"{ours['smallest_detectable']:.1f}" if ours else DASH,
+                f"**{claim['verdict']}**",
+            ]
+        )
+    text = ("Differences in percent points, paired by seed and test video. Reproduced: the interval lies above the "
+            "margin; not reproduced: below 0; else undecided. Holm's correction is over this table's claims. Smallest "
+            "detectable: the difference that these seeds and videos would find four times in five.")  # fmt: skip
+    return f"## Claims\n\n{text}\n\n{markdown_table(heads, lines)}"
+
+
+def _published_difference(published: Mapping[str, Any] | None) -> str:
+    if published is None:
+        return DASH
+    noise = published["noise"]
+    videos = f" ({noise['videos']:.0f} of {noise['num_videos']:,} videos)" if noise else ""
+    return f"{published['difference']:+.2f}{videos}"
+
+
+def _published_noise(published: Mapping[str, Any] | None) -> str:
+    return published["noise"]["verdict"] if published and published["noise"] else DASH
+
+
+def _controls(evidence: Evidence) -> str:
+    controls = evidence["controls"]
+    blocks = []
+    if controls["a_a"]:
+        lines = [
+            [c["column"].replace("/", " "), c["row"], f"{c['mean']:+.1f} [{c['low']:+.1f}, {c['high']:+.1f}]", c["verdict"]]
+            for c in controls["a_a"]
+        ]
+        blocks.append("A/A: one row's seeds in two halves; must come out undecided (one in twenty will not).\n\n"
+                      + markdown_table(["On", "Row", "Difference", "Verdict"], lines))  # fmt: skip
+    if controls["frame_order"]:
+        lines = [
+            [c["column"].replace("/", " "), c["row"], *(f"{c[o]:.1f}" if o in c else DASH for o in ("forward", "shuffled", "repeated"))]
+            for c in controls["frame_order"]
+        ]  # fmt: skip
+        blocks.append("Frame order at test time: what remains when frames are shuffled, or one frame is repeated, needs "
+                      "no time.\n\n" + markdown_table(["On", "Row", "In order", "Shuffled", "One frame"], lines))  # fmt: skip
+    return "## Controls\n\n" + "\n\n".join(blocks) if blocks else ""
+
+
+def _conditions(evidence: Evidence) -> str:
+    conditions = evidence["conditions"]
+    lines = [
+        f"{conditions['cells']} cells, seeds {', '.join(map(str, conditions['seeds']))}",
+        f"hardware: {', '.join(conditions['hardware']) or DASH}",
+        f"versions: {', '.join(conditions['versions']) or DASH}",
+    ]
+    if conditions["generator_version"] is not None:
+        lines.append(f"embedded benchmark, generator version {conditions['generator_version']}")
+    if conditions["init_checkpoint"]:
+        lines.append(f"started from {conditions['init_checkpoint']} instead of the table's initialisation")
+    counts = [cell["counts"] for cell in evidence["cells"]]
+    if counts:
+        lines.append("videos per training and test: " + ", ".join(sorted({_videos(count) for count in counts})))
+    if conditions["older_code"]:
+        lines.append(f"**{conditions['older_code']} cells were trained by older code** (`--refresh stale` runs them again)")
+    return "## Conditions\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _videos(count: Mapping[str, int]) -> str:
+    text = f"{count['num_train_videos']} / {count['num_test_videos']}"
+    for key in ("missing_train_videos", "missing_test_videos", "undecodable_test_videos"):
+        if count.get(key):
+            text += f" ({count[key]} {key.replace('_', ' ')})"
+    return text
+
+
+def _notes(evidence: Evidence) -> str:
+    return "## Notes\n\n" + "\n".join(f"- {note}" for note in evidence["notes"]) if evidence["notes"] else ""
+
+
+def markdown_table(heads: list[str], rows: list[list[str]]) -> str:
+    """Return an aligned Markdown table."""
+    lines = [[_escape(cell) for cell in line] for line in [heads, *rows]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    printed = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
+    return "\n".join([printed[0], "| " + " | ".join("-" * w for w in widths) + " |", *printed[1:]])
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

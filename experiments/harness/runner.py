@@ -1,0 +1,224 @@
+"""Run one cell to its record: a training to weights and curves, an evaluation to scores and metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+
+from experiments.harness.callbacks import Curves, EpochCheckpoint, EpochSeed, Report, set_all_seeds
+from experiments.harness.cell import Evaluation, Training, plain
+from experiments.harness.metrics import METRICS
+from experiments.harness.provenance import hardware, source_hash, versions
+from experiments.harness.spec import ACCURACY_METRICS
+from experiments.harness.store import CellFolder, Store
+from experiments.harness.tracking import Tracking
+from lightning_modules.checkpoints import load_backbone, read_checkpoint
+
+RECORD_FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """How to run, which never changes a result's identity.
+
+    Args:
+        store: where cells live.
+        accelerator: ``cpu``, ``gpu`` or ``auto``.
+        devices: number of processes for one cell.
+        precision: Lightning's precision flag.
+        num_workers: loader processes per cell.
+        tracking: where curves are logged.
+        report: receives progress.
+    """
+
+    store: Store = field(default_factory=Store)
+    accelerator: str = "cpu"
+    devices: int = 1
+    precision: str = "32-true"
+    num_workers: int = 0
+    tracking: Tracking = field(default_factory=Tracking.none)
+    report: Callable[[dict[str, Any]], None] = print
+
+
+def run(cell: Training | Evaluation, runtime: Runtime, name: str = "") -> dict[str, Any]:
+    """Run a cell unless its record exists; return the record.
+
+    Raises:
+        LockedError: another live process works on it.
+    """
+    folder = runtime.store.folder(cell)
+    if (record := folder.record()) is not None:
+        return record
+    if int(os.environ.get("LOCAL_RANK", "0")) > 0:  # the launching process holds the lock
+        return _run(cell, folder, runtime, name)
+    with folder.lock():
+        if (record := folder.record()) is not None:
+            return record
+        folder.failure.unlink(missing_ok=True)
+        return _run(cell, folder, runtime, name)
+
+
+def _run(cell: Training | Evaluation, folder: CellFolder, runtime: Runtime, name: str) -> dict[str, Any]:
+    start, cpu_start = time.time(), time.process_time()
+    if isinstance(cell, Training):
+        record = _train(cell, folder, runtime, name)
+    else:
+        record = _evaluate(cell, folder, runtime)
+    training = cell if isinstance(cell, Training) else cell.training
+    record |= {
+        "format": RECORD_FORMAT,
+        "fingerprint": cell.fingerprint,
+        "arguments": cell.arguments,
+        "versions": versions(),
+        "hardware": hardware(runtime.accelerator),
+        "devices": runtime.devices,
+        "precision": runtime.precision,
+        "sources": source_hash(training.module.cls, training.data.cls),
+        "wall_sec": round(time.time() - start, 2),
+        "cpu_sec": round(time.process_time() - cpu_start, 2),
+    }
+    if int(os.environ.get("LOCAL_RANK", "0")) == 0:
+        folder.write_record(record)
+    return record
+
+
+def build_training_module(training: Training) -> Any:
+    """Return the untrained LightningModule of a training."""
+    arguments = training.module.resolved()
+    return training.module.cls(**arguments, num_classes=training.num_classes, recipe=training.recipe)
+
+
+def build_data(training: Training, data: Any, num_workers: int) -> Any:
+    """Return the data module of a training, or of one of its evaluations."""
+    return data.cls(
+        **data.resolved(),
+        batch_size=training.recipe.batch_size,
+        seed=training.seed,
+        data_root=training.data_root,
+        num_workers=num_workers,
+    )
+
+
+def _trainer(training: Training, runtime: Runtime, callbacks: list[L.Callback]) -> L.Trainer:
+    limit = {f"limit_{stage}_batches": training.limit_batches for stage in ("train", "val", "test")}
+    return L.Trainer(
+        max_epochs=training.recipe.epochs,
+        accelerator=runtime.accelerator,
+        devices=runtime.devices,
+        strategy="ddp_find_unused_parameters_true" if runtime.devices > 1 else "auto",
+        precision=runtime.precision,  # type: ignore[arg-type]
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=any(isinstance(callback, EpochCheckpoint) for callback in callbacks),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        check_val_every_n_epoch=training.val_every,
+        use_distributed_sampler=False,  # the data module deals the videos out itself, without padding
+        **(limit if training.limit_batches is not None else {}),
+    )
+
+
+def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) -> dict[str, Any]:
+    set_all_seeds(training.seed)
+    module = build_training_module(training)
+    initialised = _initialise(module, training, runtime.store)
+    data = build_data(training, training.data, runtime.num_workers)
+    with runtime.tracking.run(name=name, cell=training, job_type="train") as log:
+        curves = Curves(log)
+        callbacks = [
+            EpochSeed(training.seed),
+            curves,
+            EpochCheckpoint(folder.last),
+            Report(runtime.report, folder.heartbeat),
+        ]
+        trainer = _trainer(training, runtime, callbacks)
+        resume = folder.last if folder.last.exists() else None
+        if resume is not None:
+            read_checkpoint(resume)  # names the file if it is damaged, before Lightning's own error
+        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+    if trainer.is_global_zero:
+        _save_weights(module, data, training, folder)
+        folder.last.unlink(missing_ok=True)
+    return {
+        "kind": "training",
+        "curves": curves.values,
+        "initialised": initialised,
+        "params": sum(parameter.numel() for parameter in module.parameters()),
+        "num_train_videos": len(data.subset("train")[0]),
+        "missing_train_videos": len(data.missing["train"]),
+    }
+
+
+def _initialise(module: Any, training: Training, store: Store) -> str:
+    if training.init is None:
+        module.initialise_from_scratch()
+        return "from scratch"
+    path = store.folder(training.init).weights if isinstance(training.init, Training) else training.init
+    checkpoint = read_checkpoint(path)
+    return str(load_backbone(module.network, checkpoint.get("state_dict", checkpoint)))
+
+
+def _save_weights(module: Any, data: Any, training: Training, folder: CellFolder) -> None:
+    """Write the final weights with all that their user needs to feed the network."""
+    temporary = folder.path / f".weights.{os.getpid()}"
+    checkpoint = {
+        "format": RECORD_FORMAT,
+        "state_dict": module.state_dict(),
+        "input_spec": plain(dataclasses.asdict(data.input_spec)),
+        "arguments": training.arguments,
+    }
+    torch.save(checkpoint, temporary)
+    os.replace(temporary, folder.weights)
+
+
+def load_trained(training: Training, store: Store) -> Any:
+    """Return the trained LightningModule of a finished training, in evaluation mode.
+
+    Raises:
+        ValueError: it has not been trained here.
+    """
+    path = store.folder(training).weights
+    if not path.exists():
+        raise ValueError(f"{path} is missing: run this cell first (full weights are not part of the committed results)")
+    module = build_training_module(training)
+    module.load_state_dict(read_checkpoint(path)["state_dict"])
+    return module.eval()
+
+
+def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> dict[str, Any]:
+    training = evaluation.training
+    set_all_seeds(training.seed)
+    module = load_trained(training, runtime.store)
+    data = build_data(training, evaluation.data, runtime.num_workers)
+    trainer = _trainer(training, runtime, [])
+    trainer.test(module, datamodule=data, verbose=False)
+    video_index, scores = (tensor.numpy() for tensor in module.collect_test_scores())
+    videos, _ = data.subset("test")
+    labels = np.array([videos[index].label for index in video_index])
+    folder.save_scores(video_index, labels, scores, [videos[index].id for index in video_index])
+    return {
+        "kind": "evaluation",
+        "metrics": {name: float(METRICS[name](scores, labels)) for name in ACCURACY_METRICS},
+        "num_test_videos": len(labels),
+        "missing_test_videos": len(data.missing["test"]),
+        "undecodable_test_videos": int(np.isnan(scores).any(axis=1).sum()),
+    }
+
+
+def log_to(path: Path) -> None:
+    """Send this process's output to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)

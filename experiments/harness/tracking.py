@@ -1,0 +1,146 @@
+"""Log runs to Weights & Biases, or only to CSV files; nothing that goes wrong here may cost a cell.
+
+The only importer of wandb, and only inside functions: a machine without it still runs everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.harness.cell import Training
+
+INIT_TIMEOUT_SEC = 20
+FINISH_TIMEOUT_SEC = 60.0
+PROJECT = "action-recognition-tables"
+Log = Callable[[Mapping[str, float], int], None]
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where curves go.
+
+    Args:
+        mode: ``online``, ``offline`` (files, to be uploaded with ``wandb sync``) or ``none`` (CSV only).
+        folder: where wandb and CSV files are written.
+        group: the table's id; all its runs share it.
+        tags: of every run.
+    """
+
+    mode: Literal["online", "offline", "none"]
+    folder: Path
+    group: str = ""
+    tags: tuple[str, ...] = ()
+
+    @classmethod
+    def none(cls) -> Tracking:
+        """Return tracking that writes nothing but the CSV beside the process."""
+        return cls("none", Path("results/runs"))
+
+    @classmethod
+    def detect(cls, folder: Path, *, wanted: bool) -> Tracking:
+        """Choose the mode: none if unwanted, what ``WANDB_MODE`` says, online with a key, else offline."""
+        if not wanted or os.environ.get("WANDB_MODE") == "disabled":
+            return cls("none", folder)
+        if os.environ.get("WANDB_MODE") == "offline" or not _has_key():
+            return cls("offline", folder)
+        return cls("online", folder)
+
+    def for_table(self, table_id: str, profile: str) -> Tracking:
+        """Return the same tracking grouped and tagged for one table."""
+        return replace(self, group=table_id.replace("/", "_"), tags=(f"paper:{table_id.split('/')[0]}", table_id, profile))
+
+    @contextlib.contextmanager
+    def run(self, *, name: str, cell: Training, job_type: str) -> Iterator[Log]:
+        """Open one run for one attempt at a cell; yield a function that logs values at an epoch."""
+        csv_path = self.folder / "trainings" / cell.fingerprint / "curves.csv"
+        run = None
+        if self.mode != "none":
+            config = {**cell.arguments, "fingerprint": cell.fingerprint}
+            run = _guard(lambda: self._open(name=name or cell.fingerprint, job_type=job_type, config=config))
+
+        def log(values: Mapping[str, float], epoch: int) -> None:
+            _guard(lambda: _append_csv(csv_path, values, epoch))
+            if run is not None:
+                _guard(lambda: run.log({**values, "epoch": epoch}))
+
+        try:
+            yield log
+        finally:
+            if run is not None:
+                _finish(run)
+
+    def log_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], summary: Mapping[str, Any]) -> None:
+        """Log the rendered table as a run of its own, cells as text (wandb tables are strict about types)."""
+        if self.mode == "none":
+            return
+
+        def write() -> None:
+            import wandb
+
+            run = self._open(name=self.group, job_type="table", config={})
+            run.log({"table": wandb.Table(columns=[*columns], data=[[str(cell) for cell in row] for row in rows])})
+            run.summary.update(dict(summary))
+            _finish(run)
+
+        _guard(write)
+
+    def _open(self, *, name: str, job_type: str, config: dict[str, Any]) -> Any:
+        import wandb
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = wandb.Settings(init_timeout=INIT_TIMEOUT_SEC, console="off", silent=True)
+        arguments: dict[str, Any] = dict(
+            project=os.environ.get("WANDB_PROJECT", PROJECT), group=self.group, job_type=job_type, name=name,
+            tags=[*self.tags], config=config, dir=str(self.folder), settings=settings,
+        )  # fmt: skip
+        if self.mode == "online":
+            try:
+                return wandb.init(mode="online", **arguments)
+            except Exception as error:  # noqa: BLE001 - any failure to reach the server leads to the same decision
+                print(f"wandb: server not reached ({error}); this run is logged offline", file=sys.stderr)
+        return wandb.init(mode="offline", **arguments)
+
+
+def _has_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    netrc = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
+    with contextlib.suppress(OSError):
+        return "api.wandb.ai" in netrc.read_text()
+    return False
+
+
+def _guard(action: Callable[[], Any]) -> Any:
+    """Run a logging action; a failure is printed to the cell's log and goes no further."""
+    try:
+        return action()
+    except Exception as error:  # noqa: BLE001 - logging must never cost a cell
+        print(f"tracking: {type(error).__name__}: {error} (the run goes on without it)", file=sys.stderr)
+        return None
+
+
+def _finish(run: Any) -> None:
+    """Close a run, but do not wait for a server that does not answer."""
+    thread = threading.Thread(target=lambda: _guard(run.finish), daemon=True)
+    thread.start()
+    thread.join(FINISH_TIMEOUT_SEC)
+    if thread.is_alive():
+        print("tracking: wandb did not finish in time; `wandb sync` can upload the run later", file=sys.stderr)
+
+
+def _append_csv(path: Path, values: Mapping[str, float], epoch: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["epoch", "key", "value"])
+        writer.writerows([epoch, key, value] for key, value in values.items())

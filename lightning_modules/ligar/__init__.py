@@ -1,0 +1,52 @@
+"""LIGAR: Lightweight General-purpose Action Recognition. Evgeny Izutov (Intel), arXiv 2108.13153, 2021.
+
+The idea: put a depthwise temporal kernel into MobileNet-V3 and add a global path (local/global diffusion with attention
+pooling), so that one small network serves appearance and motion. Train it as a metric-learning problem (cosines with
+class centres, AM-Softmax, two push losses). And do not trust that any clip of a video shows the video's
+label: keep a score per frame of how well clips were recognised, and sample clips by it (Adaptive Clip Selection).
+
+Reproduced
+    Table 3   experiments/ligar_table3.py   (also draws the training curves and the share of clips that hit the action)
+Not yet
+    Tables 1, 2 and 4
+Schematic drawings, nothing to reproduce
+    Figure 1 (network), Figure 2 (a wrongly sampled clip)
+
+Where to find it
+    network.py                  local path, head; local_global_diffusion.py: the global path (Sec. III)
+    losses.py                   Local-Push, Center-Push; ../losses/am_softmax.py: AM-Softmax (Sec. IV.ii)
+    clip_selection.py           eq. 2, from training to data; datamodules/clip_selection.py: eq. 1, from scores to clips
+    profiles.py                 the recipe of Sec. V.iii (eq. 3), and the benchmark's
+    datamodules/ligar.py        sampling, crops, augmentation
+
+What the paper leaves open, and what we chose
+    Eq. 1 can be read four ways, one of which does not normalise. We take the released code's: a frame with a negative
+    score weighs nothing, every other weighs 1 plus its score, and a window weighs the sum of its frames.
+    Eq. 2 multiplies by P_i, which eq. 1 uses for the sampling probability; the text means the predicted class's. We take
+    the largest cosine, as the code does.
+    Epochs, momentum, weight decay, loss weights, margins, scale: not in the paper; the released configuration's.
+    Which ActivityNet videos were tested: unknown. Untrimmed videos with their dominant label here.
+
+Where paper and released code differ, and which we follow
+    Blocks: the paper says MobileNet-V3-Large, the code has an earlier layout; only the code's has the published
+    4.47 M parameters and 4.74 GFLOPs. Code.
+    Published sizes: 4.47 M counts the 27-class network with batch normalisation folded; 4.74 GFLOPs counts
+    multiplications and additions separately and adds element-wise operations (2.37 G multiply-accumulates).
+    Readiness of a video for clip selection: 70 % of its frames in the paper, 80 % in the code. Paper.
+    Representation self-challenging is described, and off in the configurations for UCF-101, ActivityNet and Jester. Off.
+    AugMix and clip selection are both described; no released configuration uses both. Table 3 without AugMix.
+    Resuming restarts the loss's scale schedule in the code. Here it goes on.
+
+Known errors in the published tables
+    ActivityNet top-5 falls with clip selection (92.77 to 92.70), against the text.
+    59.94 and 92.70 on ActivityNet cannot be shares of the 4,926 official validation videos.
+    "Similar computation budget" to 3D-MobileNetV2: 4.74 against 0.45 GFLOPs.
+
+Symbols
+    F frames, N their number; n window (num_frames * frame_interval); S_i window that starts at frame i; v_k frame score;
+    P_i probability of a window; tau, T, alpha: progress, length and exponent of the cosine schedule (eq. 3).
+"""
+
+from lightning_modules.ligar.module import Ligar
+
+__all__ = ["Ligar"]

@@ -1,0 +1,78 @@
+"""Adaptive Clip Selection, training side: tell the data module how each clip was predicted (Sec. V.ii, eq. 2)."""
+
+from __future__ import annotations
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.batch import ClipBatch
+
+
+class ClipSelectionFeedback(L.Callback):
+    """After each training step, report the clips' outcome to ``trainer.datamodule.record_clips``.
+
+    Every process reports the clips of all processes, so that all hold the same scores. The scores change sampling from
+    the next epoch on, for which the data module takes an immutable copy at each epoch start.
+
+    Args:
+        confidence: ``"cosine"`` takes the largest class score as it is (the released code; for cosine heads),
+            ``"probability"`` the largest softmax probability (the paper's word).
+    """
+
+    def __init__(self, *, confidence: str = "cosine") -> None:
+        if confidence not in ("cosine", "probability"):
+            raise ValueError(f"confidence={confidence!r}; accepted: 'cosine', 'probability'")
+        self.confidence = confidence
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Let the coming epoch sample by the scores gathered so far."""
+        if _selects(trainer):
+            trainer.datamodule.begin_epoch()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: dict[str, Tensor], batch: ClipBatch,
+        batch_idx: int,
+    ) -> None:  # fmt: skip
+        """Report the clips of this step, except in the first epoch (Sec. V.ii: its predictions are volatile)."""
+        if not _selects(trainer) or trainer.current_epoch < trainer.datamodule.clip_selection.first_epoch:
+            return
+        outcome = clip_outcome(outputs["logits"], batch, self.confidence)
+        if trainer.world_size > 1:
+            gathered: list = [None] * trainer.world_size
+            torch.distributed.all_gather_object(gathered, outcome)
+            outcome = {name: np.concatenate([part[name] for part in gathered]) for name in outcome}
+        trainer.datamodule.record_clips(**outcome)
+
+
+def _selects(trainer: L.Trainer) -> bool:
+    return getattr(trainer.datamodule, "clip_scores", None) is not None
+
+
+def clip_outcome(logits: Tensor, batch: ClipBatch, confidence: str) -> dict[str, np.ndarray]:
+    """Describe what was predicted for each of the batch's ``N * V`` clips.
+
+    Args:
+        logits: ``(N, V, K)`` class scores of the training step.
+        batch: the step's batch.
+        confidence: see :class:`ClipSelectionFeedback`.
+
+    Returns:
+        The arguments of ``record_clips``, each ``(N * V,)``. A clip covers all source frames from its first to its
+        last, not only the sampled ones.
+    """
+    scores = logits.float() if confidence == "cosine" else logits.float().softmax(-1)
+    best, predicted = scores.flatten(0, 1).max(1)
+    num_views = logits.shape[1]
+    frames = batch.frame_indices.flatten(0, 1)  # (N * V, T)
+    labels = batch.labels.repeat_interleave(num_views)
+    columns = {
+        "video_index": batch.video_index.repeat_interleave(num_views),
+        "first": frames.amin(1),
+        "end": frames.amax(1) + 1,
+        "num_frames": batch.num_frames.repeat_interleave(num_views),
+        "correct": predicted == labels,
+        "confidence": best,
+    }
+    return {name: column.cpu().numpy() for name, column in columns.items()}

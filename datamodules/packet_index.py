@@ -43,16 +43,29 @@ class PacketIndex:
     Args:
         pts: presentation time of each frame, ascending.
         packets: number of each frame's packet, in decoding order.
-        rank_of_pts: frame number of each presentation time.
+        frame_of_pts: frame number of each presentation time.
         starts: numbers of the packets at which decoding may begin, ascending.
         start_pts: presentation times of these packets.
     """
 
     pts: list[int]
     packets: list[int]
-    rank_of_pts: dict[int, int]
+    frame_of_pts: dict[int, int]
     starts: list[int]
     start_pts: list[int]
+
+    def stretches(self, frames: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the first and last packet of each stretch to decode for some frames.
+
+        Frames are given and stretches returned in ascending order. Stretches neither overlap nor touch.
+        """
+        stretches: list[tuple[int, int]] = []
+        for frame in frames:
+            start, end = self.start_of(frame), self.packets[frame]
+            if stretches and start <= stretches[-1][1] + 1:
+                start, end = stretches[-1][0], max(end, stretches.pop()[1])
+            stretches.append((start, end))
+        return stretches
 
     def start_of(self, frame: int) -> int:
         """Return the number of the packet from which decoding reaches the frame soonest.
@@ -120,9 +133,9 @@ def index_packets(facts: Sequence[PacketFacts], *, reorders: bool) -> PacketInde
     if not shown or repeated or (reorders and len(shown) > 1 and shown == in_order):
         return None
     packets = [packet_of_pts[pts] for pts in in_order]
-    rank_of_pts = {pts: rank for rank, pts in enumerate(in_order)}
+    frame_of_pts = {pts: frame for frame, pts in enumerate(in_order)}
     starts = [number for number, packet in enumerate(facts) if packet.can_start]
-    return PacketIndex(in_order, packets, rank_of_pts, starts, [times[number] for number in starts])
+    return PacketIndex(in_order, packets, frame_of_pts, starts, [times[number] for number in starts])
 
 
 def nal_length_size(codec: str, extradata: bytes | None) -> int:

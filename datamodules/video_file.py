@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datamodules.display_matrix import Turn, turn_of
 from datamodules.packet_index import PacketIndex, PacketInspector, index_packets
 from datamodules.video_reader import UndecodableVideoError, checked_indices
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.reformatter import VideoReformatter
 
+SKIPPING_DECODERS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9"})
+"""Decoders which heed ``skip_frame`` from packet to packet: frames that nothing refers to cost nothing."""
 KEPT_BYTES = 128 * 2**20  # of packets, and of frames decoded for counting, held while the file is open
 
 
@@ -33,7 +34,7 @@ class VideoFile:
     leaving out frames that nothing refers to. Any other stream (see :mod:`datamodules.packet_index`) is
     counted by decoding it; so is one where decoding contradicts the index. A read thus gives what decoding
     everything and indexing would give. Only damage that no packet shows is met late: ``num_frames`` is then
-    too large until a read reaches it.
+    too large until a read decodes the damaged part.
 
     Headers are not trusted for the number of frames, and frames are counted, not timed: the frame rate may
     vary. Frames after a decoding error are given up. See :class:`datamodules.video_reader.OpenVideo`.
@@ -51,7 +52,7 @@ class VideoFile:
         self._kept_packets: list[Packet] | None = None
         self._kept_frames: list[VideoFrame] | None = None
         self._index: PacketIndex | None = None
-        self._turn: Turn | None = None
+        self._quarter_turns: int | None = None
         self._open()
         try:
             self._demultiplex()
@@ -76,12 +77,12 @@ class VideoFile:
         asked = checked_indices(indices)
         if self._index is not None:
             try:
-                return self._collect(asked, by_index=True)
+                return self._collect(asked, self._index)
             except UnreliableIndexError:
                 self._index = None
                 self._count()
         try:
-            return self._collect(asked, by_index=False)
+            return self._collect(asked, None)
         except UnreliableIndexError:
             raise UndecodableVideoError(self.path, "decoding it twice gave two numbers of frames") from None
 
@@ -121,7 +122,8 @@ class VideoFile:
         import av
 
         inspector = PacketInspector(self._stream, self._container.format.name)
-        expected = len(self._stream.index_entries)
+        listed = self._stream.index_entries
+        num_listed = len(listed)
         facts, kept, kept_bytes = [], [], 0
         try:
             for packet in self._container.demux(self._stream):
@@ -136,7 +138,8 @@ class VideoFile:
         if not facts:
             raise UndecodableVideoError(self.path, "its video stream holds no data")
         self._kept_packets = kept if kept_bytes <= KEPT_BYTES else None
-        self.truncated = self.truncated or len(facts) < expected
+        if len(facts) < num_listed:  # an AVI lists dropped frames as entries without data
+            self.truncated = self.truncated or len(facts) < sum(entry.size > 0 for entry in listed)
         self._index = None if self.truncated else index_packets(facts, reorders=inspector.reorders)
         if self._index is not None:
             self.num_frames = len(self._index.pts)
@@ -149,12 +152,13 @@ class VideoFile:
         self._open()
         return (packet for packet in self._container.demux(self._stream) if packet.size)
 
-    def _collect(self, asked: np.ndarray, *, by_index: bool) -> np.ndarray:
+    def _collect(self, asked: np.ndarray, index: PacketIndex | None) -> np.ndarray:
         from av.video.reformatter import VideoReformatter
 
         unique, inverse = np.unique(np.minimum(asked, self.num_frames - 1), return_inverse=True)
         row_of = {int(number): row for row, number in enumerate(unique)}
-        frames = self._indexed_frames(list(row_of)) if by_index else self._counted_frames(int(unique[-1]))
+        wanted = list(row_of)
+        frames = self._counted_frames(wanted[-1]) if index is None else self._indexed_frames(index, wanted)
         reformatter = VideoReformatter()  # one for all: setting it up costs more than a small frame
         result: np.ndarray | None = None
         missing = set(row_of)
@@ -170,39 +174,38 @@ class VideoFile:
             raise UnreliableIndexError
         return result if np.array_equal(inverse, np.arange(len(unique))) else result[inverse]
 
-    def _indexed_frames(self, wanted: list[int]) -> Iterator[tuple[int, VideoFrame]]:
-        """Yield the wanted frames (ascending numbers), and perhaps others, of a stream with an index."""
+    def _indexed_frames(self, index: PacketIndex, wanted: list[int]) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield the wanted frames (ascending numbers), and perhaps others, with their numbers.
+
+        Raises:
+            UnreliableIndexError: the decoder fails, gives frames in another order, or finds no keyframe where
+                the index has one.
+        """
         import av
 
-        index = self._index
-        assert index is not None
         needed = {index.packets[number] for number in wanted}
-        runs: list[list[int]] = []  # first and last packet of each stretch to decode, ascending
-        for number in wanted:
-            start, end = index.start_of(number), index.packets[number]
-            if runs and start <= runs[-1][1] + 1:
-                runs[-1][1] = max(runs[-1][1], end)
-            else:
-                runs.append([start, end])
         packets, position = self._packets(), 0
         context = self._context
+        can_skip = context.name in SKIPPING_DECODERS
         try:
-            if context.name == "mpeg4" and runs[0][0] > 0:
-                # The first packet may name the encoder, whose known faults the decoder then works around.
-                context.decode(next(packets))
-                position = 1
-                context.flush_buffers()
-            for start, end in runs:
-                last_rank = -1
-                chosen = islice(packets, start - position, end + 1 - position)
-                for number, packet in enumerate(chain(chosen, [None]), start):
-                    context.skip_frame = "DEFAULT" if number in needed else "NONREF"
+            for start, end in index.stretches(wanted):
+                if position == 0 and start > 0 and context.name == "mpeg4":
+                    # The first packet may name the encoder, whose known faults the decoder then works around.
+                    context.decode(next(packets))
+                    position = 1
+                    context.flush_buffers()
+                last = -1
+                stretch = islice(packets, start - position, end + 1 - position)
+                for packet_number, packet in enumerate(chain(stretch, [None]), start):
+                    context.skip_frame = "NONREF" if can_skip and packet_number not in needed else "DEFAULT"
                     for frame in context.decode(packet):  # None drains the frames held back for their turn
-                        rank = -1 if frame.pts is None else index.rank_of_pts.get(frame.pts, -1)
-                        if rank <= last_rank or frame.is_corrupt:
+                        number = -1 if frame.pts is None else index.frame_of_pts.get(frame.pts, -1)
+                        if number <= last or frame.is_corrupt:
                             raise UnreliableIndexError
-                        last_rank = rank
-                        yield rank, frame
+                        if index.packets[number] == start and not frame.key_frame:
+                            raise UnreliableIndexError
+                        last = number
+                        yield number, frame
                 position = end + 1
                 context.flush_buffers()
         except av.error.FFmpegError as error:
@@ -245,15 +248,17 @@ class VideoFile:
 
     def _to_rgb(self, frame: VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
         """Return a view ``(H, W, 3)`` of the converted frame, turned upright."""
-        if self._turn is None:
-            self._turn = turn_of(frame)
+        if self._quarter_turns is None:
+            # From the display matrix, counter-clockwise. frame.side_data would tell mirroring too, but keeps
+            # the frame alive in a reference cycle.
+            self._quarter_turns = round(frame.rotation / 90)
         height, width = self._size
         plane = reformatter.reformat(frame, width=width, height=height, format="rgb24").planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]
-        return self._turn.apply(rows.reshape(height, width, 3))
+        return np.rot90(rows.reshape(height, width, 3), self._quarter_turns)
 
     def _upright_size(self) -> tuple[int, int]:
-        if self._turn is None:
+        if self._quarter_turns is None:
             self.read([0])
-        assert self._turn is not None
-        return self._size[::-1] if self._turn.transpose else self._size
+        assert self._quarter_turns is not None
+        return self._size[::-1] if self._quarter_turns % 2 else self._size

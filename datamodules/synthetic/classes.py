@@ -14,7 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from datamodules.synthetic.drawing import SCENE_SHAPES, SOURCE_SHAPES, Shape, hand
-from datamodules.synthetic.motion import GESTURE_PAIRS, SCENE_MOTIONS, SOURCE_MOTIONS, Motion
+from datamodules.synthetic.gestures import GESTURE_PAIRS
+from datamodules.synthetic.motion import SCENE_MOTIONS, SOURCE_MOTIONS, Motion
 
 Kind = Literal["scenes", "gestures", "untrimmed", "source"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -102,8 +103,8 @@ def class_names(kind: Kind, num_classes: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def mirror_labels(kind: Kind, num_classes: int) -> tuple[int, ...] | None:
-    """Return the class each class becomes when mirrored; None where a class's mirror image is no class of the set."""
+def mirror_labels(kind: Kind, num_classes: int) -> tuple[int, ...]:
+    """Return the class that each class becomes when mirrored; a set holds both of a gesture pair or none."""
     labels = list(range(num_classes))
     if kind == "gestures":
         for number, pair in enumerate(GESTURE_PAIRS[: num_classes // 2]):

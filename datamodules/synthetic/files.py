@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,6 +43,8 @@ from datamodules.video import write_video
 
 Progress = Callable[[int, int], None]  # (videos done, videos in all)
 VIDEOS = "videos"
+PRESET = "superfast"  # slower ones turn on x264's macroblock tree, whose bytes vary from one call to the next
+DONE, END = "done", "end"  # what a process reports: a video, all of its videos
 CACHE_VARIABLE = "ACTION_TABLES_CACHE"
 
 
@@ -113,7 +115,7 @@ def check(member: Member, folder: Path) -> None:
     wanted.update({_list_file(partition, subset): None for partition in PARTITIONS for subset in ("train", "val")})
     wrong = [name for name, size in wanted.items() if not _as_written(folder / name, size)]
     if wrong:
-        raise DamagedCacheError(folder, f"{len(wrong)} of {len(wanted)} files are missing or changed, the first is {wrong[0]}")
+        raise DamagedCacheError(folder, f"{len(wrong)} of {len(wanted)} files are missing or changed, first {wrong[0]}")
 
 
 def _as_written(path: Path, size: int | None) -> bool:
@@ -227,25 +229,25 @@ def _write_videos(member: Member, part: Path, starts: np.ndarray, processes: int
             worker.join()
 
 
-def _follow(ends: dict[Connection, Any], total: int, progress: Progress | None) -> None:
-    done = 0
-    open_ends = set(ends)
-    while open_ends:
-        for end in wait(list(open_ends)):
+def _follow(workers: dict[Connection, Any], total: int, progress: Progress | None) -> None:
+    """Count what the processes report until each has said that it ended."""
+    done, running = 0, dict(workers)
+    while running:
+        for end in cast(list[Connection], wait(list(running))):
             try:
-                message = end.recv()  # type: ignore[union-attr]
+                message: str = end.recv()
             except EOFError:
-                ends[end].join()  # type: ignore[index]
+                running[end].join()
                 raise RuntimeError(
-                    f"a process that generates videos died (exit code {ends[end].exitcode}); "  # type: ignore[index]
+                    f"a process that generates videos died (exit code {running[end].exitcode}); "
                     "it may have run out of memory: try fewer processes"
                 ) from None
-            if message == "done":
+            if message == DONE:
                 done += 1
                 if progress is not None:
                     progress(done, total)
-            elif message == "end":
-                open_ends.discard(end)  # type: ignore[arg-type]
+            elif message == END:
+                del running[end]
             else:
                 raise RuntimeError(f"generating videos failed in a process:\n{message}")
 
@@ -257,8 +259,8 @@ def _work(member: Member, part: Path, starts: np.ndarray, first: int, step: int,
             if os.getppid() != parent:
                 return  # the parent was killed: nobody will use this
             _write_video(member, part, starts, number)
-            report.send("done")
-        report.send("end")
+            report.send(DONE)
+        report.send(END)
     except BrokenPipeError:
         return
     except Exception:
@@ -267,5 +269,5 @@ def _work(member: Member, part: Path, starts: np.ndarray, first: int, step: int,
 
 def _write_video(member: Member, part: Path, starts: np.ndarray, number: int) -> None:
     path = part / video_file(number)
-    write_video(path, render(member, number))
+    write_video(path, render(member, number), preset=PRESET)
     decode_video(path, part, int(starts[number]), int(starts[number + 1] - starts[number]))

@@ -97,7 +97,7 @@ class Member:
             raise ValueError(f"num_classes={self.num_classes}; gestures come in pairs: accepted are even numbers")
         if min(self.num_train, self.num_val) < self.num_classes:
             raise ValueError(
-                f"num_train={self.num_train}, num_val={self.num_val}; accepted: at least num_classes={self.num_classes} each"
+                f"num_train={self.num_train}, num_val={self.num_val}; accepted: at least num_classes={self.num_classes}"
             )
         if self.size < 16 or self.size % 2:
             raise ValueError(f"size={self.size}; accepted: even numbers from 16")
@@ -124,7 +124,7 @@ class Member:
         return {}
 
     @property
-    def mirror_labels(self) -> tuple[int, ...] | None:
+    def mirror_labels(self) -> tuple[int, ...]:
         """Return the class that each class becomes when mirrored left to right."""
         return mirror_labels(self.kind, self.num_classes)
 
@@ -153,7 +153,8 @@ class Member:
             raise ValueError(f"subset={subset!r}; accepted: train, val, test")
         rng = np.random.default_rng([self.seed, self.partition])
         by_class = [rng.permutation(np.arange(c, self.num_videos, self.num_classes)) for c in range(self.num_classes)]
-        order = np.array([numbers[turn] for turn in range(len(by_class[0])) for numbers in by_class if turn < len(numbers)])
+        turns = range(len(by_class[0]))
+        order = np.array([numbers[turn] for turn in turns for numbers in by_class if turn < len(numbers)])
         chosen = order[: self.num_train] if subset == "train" else order[self.num_train :]
         return tuple(sorted(chosen.tolist()))
 
@@ -216,7 +217,7 @@ def pool_folder(root: Path | None) -> Path:
         ValueError: no folder given.
     """
     if root is None:
-        raise ValueError("the benchmark's videos need the folder that prepare(member, cache_dir) returned; none was given")
+        raise ValueError("the benchmark's videos need the folder that prepare(member, cache_dir) returned; got none")
     return Path(root).parent
 
 

@@ -2,14 +2,12 @@
 
 Every motion is a plain function ``(phase, rng) -> Pose``; its name is part of the class name. Scene and source motions
 start to the left or to the right, clockwise or not, at random, so that mirroring a video never changes its class.
-Gestures come in pairs, of which the second *is* the first played backwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
 import numpy as np
 
@@ -57,11 +55,13 @@ def pose(phase: np.ndarray, **values: np.ndarray | float) -> Pose:
     return Pose(**full)
 
 
-def _side(rng: np.random.Generator) -> float:
+def side(rng: np.random.Generator) -> float:
+    """Draw a sign: left or right, one way round or the other."""
     return 1.0 if rng.random() < 0.5 else -1.0
 
 
-def _reach(rng: np.random.Generator) -> float:
+def reach(rng: np.random.Generator) -> float:
+    """Draw how far from the middle a path begins and ends, in frame widths."""
     return rng.uniform(0.22, 0.32)
 
 
@@ -70,12 +70,12 @@ def _reach(rng: np.random.Generator) -> float:
 
 def crosses(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Move once across the frame, to either side."""
-    return pose(phase, x=_side(rng) * _reach(rng) * (2 * phase - 1), y=rng.uniform(-0.1, 0.1))
+    return pose(phase, x=side(rng) * reach(rng) * (2 * phase - 1), y=rng.uniform(-0.1, 0.1))
 
 
 def rises(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Move up."""
-    return pose(phase, x=rng.uniform(-0.12, 0.12), y=_reach(rng) * (1 - 2 * phase))
+    return pose(phase, x=rng.uniform(-0.12, 0.12), y=reach(rng) * (1 - 2 * phase))
 
 
 def approaches(phase: np.ndarray, rng: np.random.Generator) -> Pose:
@@ -85,14 +85,14 @@ def approaches(phase: np.ndarray, rng: np.random.Generator) -> Pose:
 
 def circles(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Run round a circle, either way."""
-    angle = TAU * (rng.random() + _side(rng) * rng.uniform(1.0, 1.4) * phase)
+    angle = TAU * (rng.random() + side(rng) * rng.uniform(1.0, 1.4) * phase)
     radius = rng.uniform(0.16, 0.23)
     return pose(phase, x=radius * np.cos(angle), y=radius * np.sin(angle))
 
 
 def falls(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Move down."""
-    return pose(phase, x=rng.uniform(-0.12, 0.12), y=_reach(rng) * (2 * phase - 1))
+    return pose(phase, x=rng.uniform(-0.12, 0.12), y=reach(rng) * (2 * phase - 1))
 
 
 def recedes(phase: np.ndarray, rng: np.random.Generator) -> Pose:
@@ -102,12 +102,12 @@ def recedes(phase: np.ndarray, rng: np.random.Generator) -> Pose:
 
 def spins(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Turn on the spot, either way."""
-    return pose(phase, angle=TAU * (rng.random() + _side(rng) * rng.uniform(0.8, 1.3) * phase))
+    return pose(phase, angle=TAU * (rng.random() + side(rng) * rng.uniform(0.8, 1.3) * phase))
 
 
 def swings(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Go to and fro sideways, tilting like a pendulum."""
-    wave = _side(rng) * np.cos(TAU * rng.uniform(1.6, 2.2) * phase)
+    wave = side(rng) * np.cos(TAU * rng.uniform(1.6, 2.2) * phase)
     return pose(phase, x=rng.uniform(0.16, 0.24) * wave, angle=-0.5 * wave, y=0.05 * (1 - 2 * wave**2))
 
 
@@ -132,13 +132,13 @@ SCENE_MOTIONS: tuple[Motion, ...] = (
 def climbs(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Move up along a diagonal."""
     way = rng.uniform(0.18, 0.26) * (2 * phase - 1)
-    return pose(phase, x=_side(rng) * way, y=-way)
+    return pose(phase, x=side(rng) * way, y=-way)
 
 
 def slides(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Move down along a diagonal."""
     way = rng.uniform(0.18, 0.26) * (2 * phase - 1)
-    return pose(phase, x=_side(rng) * way, y=way)
+    return pose(phase, x=side(rng) * way, y=way)
 
 
 def pulses(phase: np.ndarray, rng: np.random.Generator) -> Pose:
@@ -148,20 +148,20 @@ def pulses(phase: np.ndarray, rng: np.random.Generator) -> Pose:
 
 def loops(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Run along a lying figure of eight."""
-    angle = TAU * (rng.random() + _side(rng) * rng.uniform(1.0, 1.3) * phase)
+    angle = TAU * (rng.random() + side(rng) * rng.uniform(1.0, 1.3) * phase)
     return pose(phase, x=rng.uniform(0.2, 0.28) * np.sin(angle), y=0.13 * np.sin(2 * angle))
 
 
 def turns(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Go sideways, then up: round a corner."""
-    reach = rng.uniform(0.18, 0.26)
-    x = _side(rng) * reach * (2 * np.clip(2 * phase, 0, 1) - 1)
-    return pose(phase, x=x, y=reach * (1 - 2 * np.clip(2 * phase - 1, 0, 1)))
+    leg = rng.uniform(0.18, 0.26)
+    x = side(rng) * leg * (2 * np.clip(2 * phase, 0, 1) - 1)
+    return pose(phase, x=x, y=leg * (1 - 2 * np.clip(2 * phase - 1, 0, 1)))
 
 
 def spirals(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Run outwards along a spiral."""
-    angle = TAU * (rng.random() + _side(rng) * rng.uniform(1.5, 2.0) * phase)
+    angle = TAU * (rng.random() + side(rng) * rng.uniform(1.5, 2.0) * phase)
     radius = rng.uniform(0.24, 0.3) * phase
     return pose(phase, x=radius * np.cos(angle), y=radius * np.sin(angle))
 
@@ -174,14 +174,14 @@ def squeezes(phase: np.ndarray, rng: np.random.Generator) -> Pose:
 def zigzags(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Cross the frame sideways while going up and down."""
     wave = 2 * np.abs(2 * np.mod(rng.uniform(2.0, 2.6) * phase + rng.random(), 1.0) - 1) - 1
-    return pose(phase, x=_side(rng) * _reach(rng) * (2 * phase - 1), y=rng.uniform(0.13, 0.2) * wave)
+    return pose(phase, x=side(rng) * reach(rng) * (2 * phase - 1), y=rng.uniform(0.13, 0.2) * wave)
 
 
 def rolls(phase: np.ndarray, rng: np.random.Generator) -> Pose:
     """Cross the frame sideways while turning."""
-    side = _side(rng)
-    angle = TAU * (rng.random() + side * rng.uniform(0.8, 1.2) * phase)
-    return pose(phase, x=side * _reach(rng) * (2 * phase - 1), y=rng.uniform(-0.1, 0.1), angle=angle)
+    way = side(rng)
+    angle = TAU * (rng.random() + way * rng.uniform(0.8, 1.2) * phase)
+    return pose(phase, x=way * reach(rng) * (2 * phase - 1), y=rng.uniform(-0.1, 0.1), angle=angle)
 
 
 def darts(phase: np.ndarray, rng: np.random.Generator) -> Pose:
@@ -198,105 +198,7 @@ SOURCE_MOTIONS: tuple[Motion, ...] = (
     climbs, pulses, loops, turns, squeezes, spirals, zigzags, slides, rolls, darts,
 )  # fmt: skip
 
-# -- gestures: the even class of each pair; the odd one is its reversal ----------------------------------
-
-
-def _swipe_right(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    return pose(phase, x=_reach(rng) * (2 * phase - 1), y=rng.uniform(-0.08, 0.08))
-
-
-def _swipe_up(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    return pose(phase, y=_reach(rng) * (1 - 2 * phase), x=rng.uniform(-0.08, 0.08))
-
-
-def _near(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    return pose(phase, zoom=np.exp(rng.uniform(0.35, 0.5) * (2 * phase - 1)))
-
-
-def _turn(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    return pose(phase, angle=TAU * (rng.random() + rng.uniform(0.45, 0.8) * phase))
-
-
-def _circle(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    angle, radius = TAU * (rng.random() + rng.uniform(0.9, 1.1) * phase), rng.uniform(0.15, 0.22)
-    return pose(phase, x=radius * np.cos(angle), y=radius * np.sin(angle))
-
-
-def _open(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    return pose(phase, openness=rng.uniform(0.9, 1.0) * phase)
-
-
-def _corner(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    reach = rng.uniform(0.18, 0.26)
-    x = _side(rng) * reach * (2 * np.clip(2 * phase, 0, 1) - 1)
-    return pose(phase, x=x, y=reach * (2 * np.clip(2 * phase - 1, 0, 1) - 1))
-
-
-def _near_then_aside(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    zoom = np.exp(0.45 * (2 * np.clip(2 * phase, 0, 1) - 1))
-    return pose(phase, zoom=zoom, x=_side(rng) * rng.uniform(0.25, 0.33) * np.clip(2 * phase - 1, 0, 1))
-
-
-def _growing_wave(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    wave = np.sin(TAU * (rng.random() + rng.uniform(2.2, 2.8) * phase))
-    return pose(phase, x=rng.uniform(0.22, 0.28) * phase * wave)
-
-
-def _spiral_out(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    angle = TAU * (rng.random() + _side(rng) * rng.uniform(1.3, 1.7) * phase)
-    radius = rng.uniform(0.24, 0.3) * phase
-    return pose(phase, x=radius * np.cos(angle), y=radius * np.sin(angle))
-
-
-def _open_rising(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    return pose(phase, openness=phase, y=_reach(rng) * (1 - 2 * phase))
-
-
-def _close_rising(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    return pose(phase, openness=1 - phase, y=_reach(rng) * (1 - 2 * phase))
-
-
-def _rise_aside(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    way = rng.uniform(0.18, 0.25) * (2 * phase - 1)
-    return pose(phase, x=_side(rng) * way, y=-way)
-
-
-def _near_opening(phase: np.ndarray, rng: np.random.Generator) -> Pose:
-    return pose(phase, zoom=np.exp(0.45 * (2 * phase - 1)), openness=phase)
-
-
-class GesturePair(NamedTuple):
-    """Two classes that are each other's reversal.
-
-    Args:
-        even: name of the class that plays ``motion`` forwards.
-        odd: name of the class that plays it backwards.
-        motion: the trajectory.
-        mirrored: whether mirroring left to right exchanges the two classes.
-    """
-
-    even: str
-    odd: str
-    motion: Motion
-    mirrored: bool = False
-
-
-GESTURE_PAIRS = (
-    GesturePair("swipe_right", "swipe_left", _swipe_right, mirrored=True),
-    GesturePair("swipe_up", "swipe_down", _swipe_up),
-    GesturePair("come_near", "go_away", _near),
-    GesturePair("turn_clockwise", "turn_counterclockwise", _turn, mirrored=True),
-    GesturePair("circle_clockwise", "circle_counterclockwise", _circle, mirrored=True),
-    GesturePair("open", "close", _open),
-    GesturePair("aside_then_down", "up_then_aside", _corner),
-    GesturePair("near_then_aside", "back_then_away", _near_then_aside),
-    GesturePair("growing_wave", "dying_wave", _growing_wave),
-    GesturePair("spiral_out", "spiral_in", _spiral_out),
-    GesturePair("open_rising", "close_falling", _open_rising),
-    GesturePair("close_rising", "open_falling", _close_rising),
-    GesturePair("rise_aside", "fall_aside", _rise_aside),
-    GesturePair("near_opening", "away_closing", _near_opening),
-)
+# -- how time passes --------------------------------------------------------------------------------------
 
 
 def phase_over_time(num_frames: int, rng: np.random.Generator, *, rest: float) -> np.ndarray:
@@ -317,22 +219,6 @@ def phase_over_time(num_frames: int, rng: np.random.Generator, *, rest: float) -
     time = np.clip((np.linspace(0, 1, num_frames) - before) / (1 - before - after), 0, 1)
     sway, rush = rng.uniform(-0.3, 0.3), rng.uniform(-0.2, 0.2)
     return time + sway * np.sin(TAU * time) / TAU + rush * np.sin(np.pi * time) ** 2
-
-
-def gesture(label: int, num_frames: int, rng: np.random.Generator) -> Pose:
-    """Draw the hand's poses for one gesture.
-
-    Args:
-        label: class; ``label // 2`` is the pair and an odd label plays it backwards.
-        num_frames: T.
-        rng: generator; from the same state, the odd class is exactly the even class reversed in time.
-    """
-    forwards = GESTURE_PAIRS[label // 2].motion(phase_over_time(num_frames, rng, rest=0.2), rng)
-    shift_x, shift_y, tilt = rng.uniform(-0.06, 0.06), rng.uniform(-0.06, 0.06), rng.uniform(-0.35, 0.35)
-    placed = forwards.replaced(
-        x=forwards.x + shift_x, y=forwards.y + shift_y, angle=forwards.angle + tilt, openness=np.clip(forwards.openness, 0, 1)
-    )
-    return placed.backwards() if label % 2 else placed
 
 
 def wander(num_frames: int, rng: np.random.Generator, *, cycles: float) -> np.ndarray:

@@ -6,14 +6,15 @@ member's seed and the video's number, so videos can be rendered in any order by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from datamodules.synthetic.classes import combination, hand_hue, motions, other_combinations, shape_and_hue, shapes
 from datamodules.synthetic.drawing import SCENE_SHAPES, SOURCE_SHAPES, Sprite, draw, hand, moving_crop, noise_image, rgb
+from datamodules.synthetic.gestures import gesture
 from datamodules.synthetic.members import Member
-from datamodules.synthetic.motion import SCENE_MOTIONS, Pose, gesture, phase_over_time, pose, wander
+from datamodules.synthetic.motion import SCENE_MOTIONS, Pose, phase_over_time, pose, wander
 
 BACKGROUND_CUE = 0.5  # chance that a scene's background has the hue that goes with its object
 SHORTEST_OTHER = 10  # frames of an unlabelled action in an untrimmed video
@@ -220,5 +221,5 @@ def _during(path: Pose, first: int, end: int, length: int) -> Pose:
     frame = np.arange(length)
     at = np.clip(frame - first, 0, end - first - 1)
     inside = np.minimum(frame - first + 1, end - frame)  # 1 at the first and at the last frame of the action
-    moved = Pose(*(value[at] for value in (path.x, path.y, path.zoom, path.angle, path.openness, path.aspect, path.opacity)))
-    return moved.replaced(opacity=np.clip(inside / FADE, 0, 1))
+    moved = {f.name: getattr(path, f.name)[at] for f in fields(path)}
+    return Pose(**{**moved, "opacity": np.clip(inside / FADE, 0, 1)})

@@ -2,7 +2,7 @@
 
 Both variants take turns in one process, so that other load on the machine hits both. The times are medians of
 the CPU time. `python experiments/benchmarks/depthwise.py` times single convolutions, with contiguous and with
-channels-last input, and then whole inverted residual blocks, whose other layers profit from that layout as well.
+channels-last input, and then whole inverted residual blocks, whose other layers profit from that layout too.
 """
 
 import argparse
@@ -86,8 +86,8 @@ class ChannelsLastPointwise(nn.Module):
 
 def plain_depthwise(shape: Shape) -> nn.Module:
     """Build PyTorch's own depthwise convolution."""
-    padding = tuple(k // 2 for k in shape.kernel_size)
-    c = shape.channels
+    c, (kernel_t, kernel_h, kernel_w) = shape.channels, shape.kernel_size
+    padding = (kernel_t // 2, kernel_h // 2, kernel_w // 2)
     return nn.Conv3d(c, c, shape.kernel_size, shape.stride, padding, groups=c, bias=False)
 
 

@@ -163,6 +163,7 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+UNDECODABLE = 0xFFFF
 COUNTS = ("num_", "missing_", "undecodable_")
 
 
@@ -221,10 +222,10 @@ def _claims(cells: TableCells) -> list[dict[str, Any]]:
             if not column.is_cost and better in cells.rows and worse in cells.rows:
                 difference = _difference(cells, better, worse, column)
                 if difference is not None:
-                    entry["ours"] = dataclasses.asdict(difference)
+                    entry["ours"] = {**dataclasses.asdict(difference), "p_holm": None}
                     entry["verdict"] = verdict(difference, claim.relation, claim.margin)
             found.append(entry)
-    judged = [entry for entry in found if entry["ours"]]
+    judged = [entry for entry in found if entry["ours"] and entry["relation"] == ">"]
     for entry, p_value in zip(judged, holm([entry["ours"]["p_value"] for entry in judged]), strict=True):
         entry["ours"]["p_holm"] = p_value
     return found
@@ -292,19 +293,22 @@ def rounded(value: Any) -> Any:
 def pack_predictions(*, video_index: np.ndarray, labels: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> dict[str, str]:
     """Return each test video's label, predicted label, the rank of its label and its top probability, in a few bytes.
 
-    The probability is the softmax over the scores as they are; see :func:`unpack_predictions` for the types.
+    The rank counts from 0 (the label scores highest; of equal scores the smaller class goes first, as in the metrics).
+    The probability is the softmax over the scores as they are. A video that could not be decoded is predicted as
+    ``UNDECODABLE`` and ranked last. See :func:`unpack_predictions` for the types.
     """
-    filled = np.nan_to_num(scores, nan=-np.inf)
-    exponent = np.exp(filled - np.where(np.isfinite(filled.max(1)), filled.max(1), 0.0)[:, None])
-    total = exponent.sum(1)
-    probability = np.divide(exponent.max(1), total, out=np.zeros_like(total), where=total > 0)
-    own = filled[np.arange(len(labels)), labels]
+    decoded = ~np.isnan(scores).any(axis=1)
+    filled = np.where(decoded[:, None], scores, 0.0)
+    exponent = np.exp(filled - filled.max(1, keepdims=True))
+    own = np.take_along_axis(filled, labels[:, None], axis=1)
+    classes = np.arange(scores.shape[1])
+    before = (filled > own) | ((filled == own) & (classes < labels[:, None]))
     columns = {
         "video": video_index.astype("<u4"),
         "label": labels.astype("<u2"),
-        "predicted": filled.argmax(1).astype("<u2"),
-        "rank": (filled > own[:, None]).sum(1).astype("<u2"),
-        "probability": np.round(probability * 255).astype("<u1"),
+        "predicted": np.where(decoded, filled.argmax(1), UNDECODABLE).astype("<u2"),
+        "rank": np.where(decoded, before.sum(1), scores.shape[1]).astype("<u2"),
+        "probability": np.where(decoded, np.round(exponent.max(1) / exponent.sum(1) * 255), 0).astype("<u1"),
     }
     return {name: base64.b64encode(column.tobytes()).decode() for name, column in columns.items()}
 

@@ -135,7 +135,7 @@ def _claims(evidence: Evidence) -> str:
                 _published_difference(claim["published"]),
                 _published_noise(claim["published"]),
                 f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]" if ours else DASH,
-                f"{ours['p_value']:.3f} ({ours['p_holm']:.3f})" if ours else DASH,
+                _p_values(ours) if ours else DASH,
                 f"{ours['smallest_detectable']:.1f}" if ours else DASH,
                 f"**{claim['verdict']}**",
             ]
@@ -144,6 +144,11 @@ def _claims(evidence: Evidence) -> str:
             "margin; not reproduced: below 0; else undecided. Holm's correction is over this table's claims. Smallest "
             "detectable: the difference that these seeds and videos would find four times in five.")  # fmt: skip
     return f"## Claims\n\n{text}\n\n{markdown_table(heads, lines)}"
+
+
+def _p_values(ours: Mapping[str, Any]) -> str:
+    """Return the p-value and Holm's; a claim of equality has no place among tests of difference."""
+    return f"{ours['p_value']:.3f}" + (f" ({ours['p_holm']:.3f})" if ours["p_holm"] is not None else "")
 
 
 def _published_difference(published: Mapping[str, Any] | None) -> str:

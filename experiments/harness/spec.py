@@ -390,6 +390,8 @@ def _check_claim(table: Table, claim: Claim) -> None:
     where = f"{table.id}, claim {claim.id}"
     if claim.relation not in RELATIONS:
         raise ValueError(f"{where}: unknown relation {claim.relation!r}; accepted: {', '.join(RELATIONS)}")
+    if claim.relation == "~" and claim.margin <= 0:
+        raise ValueError(f"{where}: equality needs a margin above 0 percent points; with 0 it could only be refuted")
     if claim.margin < 0:
         raise ValueError(f"{where}: margin {claim.margin} must not be negative")
     try:

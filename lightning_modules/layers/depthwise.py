@@ -1,35 +1,41 @@
 """Depthwise 3D convolution whose backward pass is fast on a CPU.
 
-PyTorch computes the forward pass of a depthwise `nn.Conv3d` with a specialised oneDNN kernel, but both gradients
-with generic ones, made for groups of many channels: on a CPU backward then costs 8-20 times forward. Here the forward
-pass is the same convolution, and both gradients are written with operations that do have specialised kernels:
+PyTorch computes the forward pass of a depthwise `nn.Conv3d` with a specialised oneDNN kernel, but both
+gradients with generic ones, made for groups of many channels: on a CPU, backward costs 8-20 times forward.
+Here the forward pass is the same convolution, and the gradients only use operations with specialised kernels:
 
-* input gradient: the output gradient, spread over the stride with zeros, convolved (forward kernel) with the flipped
-  weight. Splitting by stride phase saves multiplications but not time: the extra calls cost as much;
-* weight gradient: the temporal taps one by one, each the weight gradient of a depthwise 2D convolution over all
-  frames. Its specialised kernel needs at most 3 columns and a map that is not smaller than the kernel; so a wide
-  kernel is handled in blocks of 3 columns, taps that only ever meet padding are left out, and small maps are padded.
+* input gradient: the output gradient, spread over the stride with zeros, convolved with the flipped weight.
+  Splitting by stride phase saves multiplications but not time: the extra calls cost as much;
+* weight gradient: the temporal taps one by one. On tiny maps calling a 2D kernel costs more than computing:
+  there one matrix product per channel multiplies all pairs of input and output positions, and each spatial
+  tap is the sum over its pairs. On other maps a temporal tap is the weight gradient of a depthwise 2D
+  convolution over all frames; its specialised kernel takes at most 3 columns: wider ones go in blocks.
 
 All of it works on channels-last memory: a contiguous input is right too, but pays for the change of layout.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_weight
 
 Triple = tuple[int, int, int]
 
 _MAX_COLUMNS = 3  # widest kernel of the specialised 2D weight gradient
-_LARGE_MAP = 8  # from this size on that kernel takes its own zero padding, which saves a copy of the input
+_MAX_PAIRS = (
+    1024  # pairs of positions up to which their products are faster (measured: 8x8 to 4x4, 5x5 to 5x5)
+)
 
 
 class DepthwiseConv3d(nn.Conv3d):
     """Convolve each channel with its own 3D kernel, zero-padded by half of the (odd) kernel, without a bias.
 
     Everything but the speed of training on a CPU is that of `nn.Conv3d(groups=channels)`: parameter name and
-    shape, initialisation, outputs and gradients (up to rounding; they cannot be differentiated a second time).
+    shape, initialisation, outputs, gradients (up to rounding; they cannot be differentiated a second time).
     Prefer `channels_last_3d` input.
 
     Args:
@@ -59,7 +65,7 @@ class DepthwiseConv3d(nn.Conv3d):
         return depthwise_conv3d(x, self.weight, self.stride)
 
 
-def depthwise_conv3d(x: Tensor, weight: Tensor, stride: Triple = (1, 1, 1)) -> Tensor:
+def depthwise_conv3d(x: Tensor, weight: Tensor, stride: tuple[int, ...] = (1, 1, 1)) -> Tensor:
     """Convolve each channel of x with its own kernel, zero-padded by half of the (odd) kernel.
 
     Args:
@@ -78,10 +84,10 @@ def depthwise_conv3d(x: Tensor, weight: Tensor, stride: Triple = (1, 1, 1)) -> T
             f"weight of shape {tuple(weight.shape)} for input of shape {tuple(x.shape)}: "
             "expected (C, 1, kt, kh, kw) for (N, C, T, H, W)"
         )
-    padding = _padding(tuple(weight.shape[2:]))
+    padding = _padding(weight.shape[2:])
     if not _needs_own_backward(x, weight):
         return F.conv3d(x, weight, None, stride, padding, 1, x.shape[1])
-    return _DepthwiseConv3dFunction.apply(x, weight, tuple(stride))
+    return _DepthwiseConv3dFunction.apply(x, weight, stride)
 
 
 def _padding(kernel_size: tuple[int, ...]) -> Triple:
@@ -113,7 +119,7 @@ def _needs_own_backward(x: Tensor, weight: Tensor) -> bool:
 
 class _DepthwiseConv3dFunction(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, stride: Triple) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: tuple[int, ...]) -> Tensor:
         ctx.keep_contiguous = x.is_contiguous() and not x.is_contiguous(memory_format=torch.channels_last_3d)
         ctx.stride = stride
         x = x.contiguous(memory_format=torch.channels_last_3d)
@@ -123,7 +129,7 @@ class _DepthwiseConv3dFunction(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last_3d)
         grad_x = grad_weight = None
@@ -135,71 +141,82 @@ class _DepthwiseConv3dFunction(torch.autograd.Function):
         return grad_x, grad_weight, None
 
 
-def _input_gradient(grad: Tensor, shape: torch.Size, weight: Tensor, stride: Triple) -> Tensor:
-    if tuple(stride) != (1, 1, 1):
+def _input_gradient(grad: Tensor, shape: torch.Size, weight: Tensor, stride: tuple[int, ...]) -> Tensor:
+    if max(stride) > 1:
         spread = torch.empty(shape, dtype=grad.dtype, memory_format=torch.channels_last_3d).zero_()
         spread[:, :, :: stride[0], :: stride[1], :: stride[2]] = grad
         grad = spread
     return F.conv3d(grad, weight.flip(2, 3, 4), None, 1, _padding(weight.shape[2:]), 1, weight.shape[0])
 
 
-def _weight_gradient(grad: Tensor, x: Tensor, shape: torch.Size, stride: Triple) -> Tensor:
-    """Correlate x with the output gradient, per channel and tap; both (N, C, T, H, W), channels-last."""
-    batch, channels, frames, height, width = x.shape
-    out_frames, out_height, out_width = grad.shape[2:]
-    step_t, step_h, step_w = stride
-    kernel_t, kernel_h, kernel_w = shape[2:]
-    first_t, last_t = _used_taps(frames, out_frames, kernel_t, step_t)
-    first_h, last_h = _used_taps(height, out_height, kernel_h, step_h)
-    first_w, last_w = _used_taps(width, out_width, kernel_w, step_w)
-    whole_kernel = (first_h, last_h, first_w, last_w) == (0, kernel_h, 0, kernel_w)
-    conv_pads = whole_kernel and kernel_w <= _MAX_COLUMNS and min(height, width) >= max(_LARGE_MAP, kernel_h)
-    # A stride over a single output position moves nothing, but keeps oneDNN from its specialised kernel.
-    step_hw = (1, 1) if (out_height, out_width) == (1, 1) and not conv_pads else (step_h, step_w)
-
-    # Time outermost: the frames that meet one temporal tap, of all clips, are then one slice.
-    grad_frames = grad.permute(2, 0, 3, 4, 1).flatten(0, 1).permute(0, 3, 1, 2)  # (T' * N, C, H', W')
-    result = grad.new_zeros(kernel_t, channels, 1, kernel_h, kernel_w)
-    for column in range(first_w, last_w, _MAX_COLUMNS):
-        end = min(column + _MAX_COLUMNS, last_w)
-        rows = (first_h - kernel_h // 2, (out_height - 1) * step_h + last_h - first_h)
-        columns = (column - kernel_w // 2, (out_width - 1) * step_w + end - column)
-        for phase in range(min(step_t, frames)):
-            window = x[:, :, phase::step_t].permute(2, 0, 3, 4, 1)  # (T_phase, N, H, W, C)
-            if not conv_pads:
-                window = _window(window, rows, columns)
-            length = window.shape[0]
-            window = window.flatten(0, 1).permute(0, 3, 1, 2)  # (T_phase * N, C, rows, columns)
-            for tap in range(first_t, last_t):
-                offset = tap - kernel_t // 2 - phase  # output frame t meets frame t + offset / step_t of the phase
-                if offset % step_t:
-                    continue
-                shift = offset // step_t
-                start, stop = max(0, -shift), min(out_frames, length - shift)
-                if start >= stop:
-                    continue
-                result[tap, :, :, first_h:last_h, column:end] = conv2d_weight(
-                    window[(start + shift) * batch : (stop + shift) * batch],
-                    (channels, 1, last_h - first_h, end - column),
-                    grad_frames[start * batch : stop * batch],
-                    step_hw,
-                    (kernel_h // 2, kernel_w // 2) if conv_pads else 0,
-                    1,
-                    channels,
-                )
-    return result.permute(1, 2, 0, 3, 4)  # (C, 1, kt, kh, kw)
+def _weight_gradient(grad: Tensor, x: Tensor, shape: torch.Size, stride: tuple[int, ...]) -> Tensor:
+    """Correlate x with the output gradient per channel and tap; both (N, C, T, H, W), channels-last."""
+    pairs = x.shape[3] * x.shape[4] * grad.shape[3] * grad.shape[4]
+    tap_gradients = _tap_gradients_from_pairs if pairs <= _MAX_PAIRS else _tap_gradients_from_frames
+    return tap_gradients(grad, x, shape, stride).permute(1, 2, 0, 3, 4)  # (C, 1, kt, kh, kw)
 
 
-def _used_taps(size: int, out_size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return the range [first, last) of the taps that meet the input at any output position."""
-    padding = kernel // 2
-    return max(0, padding - (out_size - 1) * stride), min(kernel, padding + size)
+def _temporal_taps(
+    frames: int, out_frames: int, kernel: int, step: int
+) -> Iterator[tuple[int, int, slice, slice]]:
+    """List (tap, phase, input frames, output frames): which frames meet under each temporal tap.
+
+    The input frames are counted within their phase, which is every step-th frame from number `phase` on.
+    """
+    for tap in range(kernel):
+        offset = tap - kernel // 2  # output frame t meets input frame t * step + offset
+        shift, phase = divmod(offset, step)
+        start = max(0, -shift)
+        stop = min(out_frames, len(range(phase, frames, step)) - shift)
+        if start < stop:
+            yield tap, phase, slice(start + shift, stop + shift), slice(start, stop)
 
 
-def _window(x: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
-    """Cut (start, length) of rows and columns out of (..., H, W, C), with zeros outside of the map."""
-    height, width = x.shape[-3:-1]
-    pads = [0, 0]
-    for (start, length), size in ((columns, width), (rows, height)):
-        pads += [-start, start + length - size]
-    return F.pad(x, pads) if any(pads) else x
+def _tap_gradients_from_pairs(grad: Tensor, x: Tensor, shape: torch.Size, stride: tuple[int, ...]) -> Tensor:
+    """Return (kt, C, 1, kh, kw), from the products of all input with all output positions of a frame."""
+    channels, frames, *size = x.shape[1:]
+    out_frames = grad.shape[2]
+    (kernel_t, *kernel), (step_t, *step) = shape[2:], stride
+    phases = [x[:, :, p::step_t].permute(1, 2, 0, 3, 4) for p in range(min(step_t, frames))]
+    phases = [phase.contiguous().flatten(3) for phase in phases]  # each (C, T / step_t, N, H * W)
+    grad = grad.permute(1, 3, 4, 2, 0).contiguous().flatten(1, 2)  # (C, H' * W', T', N)
+    products = x.new_zeros(kernel_t, channels, grad.shape[1], phases[0].shape[3])
+    for tap, phase, met, out in _temporal_taps(frames, out_frames, kernel_t, step_t):
+        met_positions = phases[phase][:, met].flatten(1, 2)  # (C, frames * N, H * W)
+        products[tap] = grad[:, :, out].flatten(2) @ met_positions  # (C, H' * W', H * W)
+    one_hot = torch.eye(products.shape[3], dtype=x.dtype).unflatten(1, (1, *size))  # (H * W, 1, H, W)
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    taps = F.unfold(one_hot, tuple(kernel), padding=padding, stride=tuple(step))  # (H * W, kh * kw, H' * W')
+    taps = taps.permute(2, 0, 1).flatten(0, 1)  # (pairs, kh * kw): 1 where the tap joins the pair
+    return (products.flatten(2) @ taps).view(kernel_t, channels, 1, *kernel)
+
+
+def _tap_gradients_from_frames(grad: Tensor, x: Tensor, shape: torch.Size, stride: tuple[int, ...]) -> Tensor:
+    """Return (kt, C, 1, kh, kw), from depthwise 2D convolutions over the frames of all clips."""
+    batch, channels, frames, _, width = x.shape
+    out_frames, out_width = grad.shape[2], grad.shape[4]
+    (kernel_t, kernel_h, kernel_w), (step_t, step_h, step_w) = shape[2:], stride
+    # Time outermost: the frames that meet under one temporal tap, of all clips, are then one slice.
+    phases = [x[:, :, p::step_t].permute(2, 0, 3, 4, 1) for p in range(min(step_t, frames))]
+    grad = grad.permute(2, 0, 3, 4, 1).contiguous()  # (T', N, H', W', C)
+    result = x.new_zeros(kernel_t, channels, 1, kernel_h, kernel_w)
+    for first in range(0, kernel_w, _MAX_COLUMNS):
+        last = min(first + _MAX_COLUMNS, kernel_w)
+        if kernel_w <= _MAX_COLUMNS:
+            pad_w, windows = kernel_w // 2, phases
+        else:  # cut out the columns which this block of taps meets, with zeros outside of the map
+            left = kernel_w // 2 - first
+            right = (out_width - 1) * step_w + last - first - left - width
+            pad_w, windows = 0, [F.pad(phase, (0, 0, left, right)) for phase in phases]
+        windows = [window.contiguous() for window in windows]
+        for tap, phase, met, out in _temporal_taps(frames, out_frames, kernel_t, step_t):
+            result[tap, ..., first:last] = conv2d_weight(
+                windows[phase][met].flatten(0, 1).permute(0, 3, 1, 2),  # (T * N, C, H, W)
+                (channels, 1, kernel_h, last - first),
+                grad[out].flatten(0, 1).permute(0, 3, 1, 2),
+                (step_h, step_w),
+                (kernel_h // 2, pad_w),
+                1,
+                channels,
+            )
+    return result

@@ -22,11 +22,13 @@ def folded_parameters(module: nn.Module) -> int:
     count = sum(parameter.numel() for parameter in module.parameters())
     previous: nn.Module | None = None
     for layer in module.modules():
+        weight = getattr(layer, "weight", None)
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            if previous is not None and previous.weight.shape[0] == layer.num_features:  # type: ignore[union-attr]
+            outputs = len(getattr(previous, "weight", ()))
+            if outputs == layer.num_features:
                 count -= sum(parameter.numel() for parameter in layer.parameters())
-                count += layer.num_features if getattr(previous, "bias", None) is None else 0
+                count += outputs if getattr(previous, "bias", None) is None else 0
             previous = None
-        elif isinstance(getattr(layer, "weight", None), nn.Parameter):
+        elif isinstance(weight, nn.Parameter):
             previous = layer
     return count

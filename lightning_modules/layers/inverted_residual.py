@@ -90,7 +90,7 @@ class InvertedResidual(nn.Module):
         if self.gate is not None:
             hidden = self.gate(hidden)
         hidden = self.project(self._activate(hidden))  # (N, C', T', H', W')
-        return hidden.add_(maps) if self.has_skip else hidden  # nothing needs the projection itself any more
+        return hidden.add_(maps) if self.has_skip else hidden
 
 
 def pointwise_norm(in_channels: int, out_channels: int) -> nn.Sequential:

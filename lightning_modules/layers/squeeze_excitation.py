@@ -10,7 +10,8 @@ class SqueezeExcitation(nn.Module):
     """Scale each channel of each frame by a gate in [0, 1] computed from the frame's spatial mean.
 
     The mean is over height and width only, so that a clip gets one gate per channel and frame. The squeezed
-    width is ``channels // reduction``, not rounded further (the authors' code; the paper does not say).
+    width is ``channels // reduction``, not rounded further (the authors' code; the paper does not say). The
+    two 1x1x1 convolutions with bias are linear layers over the channels of each frame.
 
     Args:
         channels: C, channels of the input and the output.
@@ -21,8 +22,8 @@ class SqueezeExcitation(nn.Module):
         super().__init__()
         if channels // reduction < 1:
             raise ValueError(f"channels must be at least reduction ({reduction}), got {channels}")
-        self.squeeze = nn.Conv3d(channels, channels // reduction, kernel_size=1)
-        self.excite = nn.Conv3d(channels // reduction, channels, kernel_size=1)
+        self.squeeze = nn.Linear(channels, channels // reduction)
+        self.excite = nn.Linear(channels // reduction, channels)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the gated maps.
@@ -33,7 +34,6 @@ class SqueezeExcitation(nn.Module):
         Returns:
             ``(N, C, T, H, W)``.
         """
-        gates = maps.mean(dim=(3, 4), keepdim=True)  # (N, C, T, 1, 1)
-        gates = F.relu(self.squeeze(gates), inplace=True)  # (N, C // reduction, T, 1, 1)
-        gates = F.hardsigmoid(self.excite(gates))  # (N, C, T, 1, 1)
-        return maps * gates
+        means = maps.mean(dim=(3, 4)).transpose(1, 2)  # (N, T, C)
+        gates = F.hardsigmoid(self.excite(F.relu(self.squeeze(means), inplace=True)))  # (N, T, C)
+        return maps * gates.transpose(1, 2)[..., None, None]  # (N, C, T, H, W)

@@ -80,6 +80,7 @@ class GlobalPath(nn.Module):
     def silence(self) -> None:
         """Zero the last normalisation of each U_i, so that the network starts as its local path alone."""
         for transform in self.to_local:
+            assert isinstance(transform, VectorTransform)
             nn.init.zeros_(transform.project_norm.weight)
             nn.init.zeros_(transform.project_norm.bias)
 

@@ -103,16 +103,11 @@ def test_decoded_videos_refuse_what_they_cannot_give(prepared, tmp_path):
 
 
 def test_files_lose_little_of_what_was_rendered(prepared):
-    member = dataclasses.replace(TINY, difficulty=0.0)
-    noisy, calm = render(TINY, 1).astype(float), render(member, 1)
-    decoded = DecodedVideos(prepared, "train")
-    at = [v.id for v in TINY.videos(prepared, "train")].index("00001") if 1 in TINY.numbers("train") else None
-    frames = (decoded if at is not None else DecodedVideos(prepared, "val")).frames(
-        at if at is not None else [v.id for v in TINY.videos(prepared, "val")].index("00001"), np.arange(64)
-    )
-    assert np.abs(frames - noisy).mean() < 10  # of 255; sensor noise of 7.6 is smoothed away
-    assert np.abs(frames.mean(axis=(1, 2)) - noisy.mean(axis=(1, 2))).mean() < 2
-    assert calm.shape == noisy.shape
+    number = TINY.numbers("val")[0]
+    rendered = render(TINY, number).astype(float)
+    frames = DecodedVideos(prepared, "val").frames(0, np.arange(64)).astype(float)
+    assert np.abs(frames - rendered).mean() < 10  # of 255: most of it is sensor noise (7.6), smoothed away
+    assert np.abs(frames.mean(axis=(1, 2)) - rendered.mean(axis=(1, 2))).max() < 4
 
 
 def test_true_segments_are_the_scripts(prepared):
@@ -141,7 +136,7 @@ def test_damage_is_named_with_the_remedy(copied, victim):
 def test_a_shortened_file_is_damage(copied):
     path = copied / folder_name(TINY) / "videos" / "00003.mp4"
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(DamagedCacheError, match="1 of .* the first is videos/00003.mp4"):
+    with pytest.raises(DamagedCacheError, match="1 of .* first videos/00003.mp4"):
         prepare(TINY, copied)
 
 
@@ -228,9 +223,10 @@ def test_a_process_without_children_works_alone(tmp_path):
 
 def test_progress_counts_every_video(tmp_path):
     for processes in (1, 2):
-        calls: list[tuple[int, int]] = []
-        prepare(TINY, tmp_path / str(processes), processes=processes, progress=lambda *call: calls.append(call))
-        assert calls == [(done, 24) for done in range(1, 25)]
+        done, totals = [], []
+        progress = lambda *call, d=done, t=totals: (d.append(call[0]), t.append(call[1]))  # noqa: E731
+        prepare(TINY, tmp_path / str(processes), processes=processes, progress=progress)
+        assert done == list(range(1, 25)) and set(totals) == {24}
 
 
 def test_the_cache_folder_can_be_chosen(monkeypatch, tmp_path):

@@ -23,7 +23,7 @@ def random_row(seed: int, num_videos: int = 40, num_classes: int = 6, strength: 
 
 
 def slow_map(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Re-derive mAP with plain loops: every score is a threshold; precision is the best at that recall or more."""
+    """Re-derive mAP with plain loops: scores are thresholds; precision is the best at that recall or more."""
     per_class = []
     for label in sorted(set(labels.tolist())):
         points = []

@@ -114,12 +114,12 @@ def test_intervals_of_a_paired_difference_cover_the_truth(experiment):
 def test_a_plain_crossed_bootstrap_of_three_seeds_would_not_cover():
     rng = np.random.default_rng(8)
     experiment = Experiment(seed_sd=5.0)
+    weights = rng.multinomial(NUM_VIDEOS, np.full(NUM_VIDEOS, 1 / NUM_VIDEOS), size=500).astype(float)
     covered = 0
     for _ in range(200):
         first, second, labels = experiment.run(rng, 3)
         right = np.stack([first[s].argmax(1) == labels for s in range(3)]).astype(float)
         right -= np.stack([second[s].argmax(1) == labels for s in range(3)])
-        weights = rng.multinomial(NUM_VIDEOS, np.full(NUM_VIDEOS, 1 / NUM_VIDEOS), size=500)
         resampled = 100 * (right @ weights.T / NUM_VIDEOS)  # (S, B)
         picked = rng.integers(3, size=(3, 500))
         low, high = np.percentile(np.take_along_axis(resampled, picked, axis=0).mean(axis=0), [2.5, 97.5])

@@ -93,7 +93,9 @@ class ClipDataModule(L.LightningDataModule):
         if size > short_side:
             raise ValueError(f"size={size} does not fit into short_side={short_side}")
         if clip_selection is not None and sampling is SegmentSampling:
-            raise ValueError("clip_selection chooses where a continuous clip starts; sampling=SegmentSampling has no start")
+            raise ValueError(
+                "clip_selection chooses where a continuous clip starts; sampling=SegmentSampling has no start"
+            )
         self.source, self.data_root = source, data_root
         self.sampling = self._sampler(sampling, num_frames, frame_interval)
         self.test_sampling = self._sampler(test_sampling or sampling, num_frames, frame_interval)
@@ -179,6 +181,11 @@ class ClipDataModule(L.LightningDataModule):
         sampler = EpochSampler(
             len(videos), batch_size=self.batch_size, seed=self.seed, rank=rank, world_size=world_size
         )
+        # Lightning makes the first iterator of a fit before on_train_epoch_start. Where it starts worker processes, they
+        # must already know the epoch and the clip scores with which a resumed training goes on.
+        if self.trainer is not None:
+            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+        self.begin_epoch()
         return self._loader(self._train_clips, sampler, self.batch_size)
 
     def val_dataloader(self) -> DataLoader:
@@ -204,7 +211,8 @@ class ClipDataModule(L.LightningDataModule):
         return self._loader(clips, sampler, max(1, self.batch_size // views))
 
     def _place(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        trainer: Any = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
     def _loader(self, dataset, sampler, batch_size: int) -> DataLoader:
         return DataLoader(
@@ -214,6 +222,7 @@ class ClipDataModule(L.LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # an iterator draws a number: not from the stream that the network draws from
         )
 
     def on_after_batch_transfer(self, batch: ClipBatch, dataloader_idx: int) -> ClipBatch:

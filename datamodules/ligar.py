@@ -84,5 +84,7 @@ class LigarData(ClipDataModule):
 
 # The embedded benchmark: frames of 40 pixels, crops of 32, 8 frames at interval 2 (a window of 16). No flip: the
 # mirrored motion is another class there.
-PROXY_DATA = dict(num_frames=8, frame_interval=2, short_side=40, size=32, augmentation=(ShortSide(size=40), RandomCrop(size=32)))
+PROXY_DATA = dict(
+    num_frames=8, frame_interval=2, short_side=40, size=32, augmentation=(ShortSide(size=40), RandomCrop(size=32))
+)
 SMOKE_DATA = dict(num_frames=4, frame_interval=2, short_side=32, size=32, augmentation=(ShortSide(size=32),))

@@ -97,6 +97,7 @@ def write_video(
     path = Path(path)
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     options = {"crf": str(crf), "preset": preset, "g": str(keyframe_interval), "sc_threshold": "0"}
+    options["mbtree"] = "0"  # with x264's macroblock tree the bytes vary from one call to the next
     try:
         with av.open(str(unfinished.absolute()), "w", options={"fflags": "+bitexact"}) as container:
             rate = Fraction(fps).limit_denominator(1001)

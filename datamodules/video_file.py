@@ -253,7 +253,8 @@ class VideoFile:
             # the frame alive in a reference cycle.
             self._quarter_turns = round(frame.rotation / 90)
         height, width = self._size
-        plane = reformatter.reformat(frame, width=width, height=height, format="rgb24").planes[0]
+        picture = reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
+        plane = picture.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : 3 * width]
         return np.rot90(rows.reshape(height, width, 3), self._quarter_turns)
 

@@ -28,7 +28,9 @@ PROFILES = {
         recipe=profiles.PROXY_RECIPE,
         inits={
             JOINT_PRETRAINING: Pretrain(
-                data=Build(LigarData, source=stand_in("Kinetics-700")), recipe=profiles.PROXY_PRETRAIN_RECIPE
+                data=Build(LigarData, source=stand_in("Kinetics-700")),
+                module=profiles.PROXY_PRETRAIN_MODULE,
+                recipe=profiles.PROXY_PRETRAIN_RECIPE,
             )
         },
         stand_ins=True,
@@ -36,8 +38,9 @@ PROFILES = {
     ),
     "paper": Profile(
         inits={
-            JOINT_PRETRAINING: CheckpointFile("a LIGAR checkpoint pre-trained jointly on Kinetics-700 and YouTube-8M "
-                                              "Segments (Sec. IV.i)")  # fmt: skip
+            JOINT_PRETRAINING: CheckpointFile(
+                "a LIGAR checkpoint pre-trained jointly on Kinetics-700 and YouTube-8M Segments (Sec. IV.i)"
+            )  # fmt: skip
         },
     ),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning as L
 import torch
 from torch import Tensor
@@ -26,7 +28,7 @@ class ClipClassifier(L.LightningModule):
     view_score = "logits"  # what is averaged over the views of a test video: "logits" or "probs"
     views_per_forward = 10  # a test video's views run in groups of this size, to bound memory
 
-    network: torch.nn.Module
+    network: Any  # a torch.nn.Module whose classifier stands under ``head``
 
     def __init__(self, *, num_classes: int, recipe: Recipe) -> None:
         super().__init__()
@@ -119,7 +121,7 @@ class ClipClassifier(L.LightningModule):
     def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
         """Set the learning rate of this step: a function of the epoch and the share of it done, so nothing to resume."""
         lr = self.recipe.lr_at(self.current_epoch, self.epoch_progress(batch_idx))
-        for group in self.optimizers(use_pl_optimizer=False).param_groups:
+        for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = lr
 
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None) -> None:
@@ -144,10 +146,10 @@ class ClipClassifier(L.LightningModule):
         """Log ``val/top1`` in percent."""
         hits = torch.cat(self._validation_hits).float()
         self._validation_hits.clear()
-        total, count = hits.sum(), torch.tensor(float(len(hits)), device=hits.device)
+        counted = torch.stack([hits.sum(), torch.tensor(float(len(hits)), device=hits.device)])
         if self.trainer.world_size > 1:
-            total, count = self.all_gather(total).sum(), self.all_gather(count).sum()
-        self.log("val/top1", 100 * total / count, sync_dist=False, rank_zero_only=True)
+            torch.distributed.all_reduce(counted)
+        self.log("val/top1", 100 * counted[0] / counted[1])
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
         """Keep the scores of each video: every metric is computed from them afterwards."""

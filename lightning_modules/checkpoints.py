@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,16 +40,17 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """Read a checkpoint without running code from it.
 
     Raises:
-        ValueError: the file is not a checkpoint, or needs more than tensors and plain values to be read.
+        ValueError: the file is missing, damaged or no checkpoint, or needs more than tensors and plain values to be read.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such checkpoint") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+    except Exception as error:  # damaged bytes raise nearly anything
         raise ValueError(
-            f"{path} is refused: it cannot be read as tensors and plain values alone (weights_only=True). "
-            f"Save its state_dict in an environment you trust, and give that file instead. Reason: {str(error)[:300]}"
+            f"{path} is refused: it is damaged, or holds more than tensors and plain values (it is read with "
+            "weights_only=True). If you trust it, save its state_dict alone and give that file instead. "
+            f"Reason: {type(error).__name__}: {str(error)[:300]}"
         ) from error
 
 

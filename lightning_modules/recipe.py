@@ -102,9 +102,7 @@ class SGD:
             nesterov=self.nesterov,
             fused=True,  # same update; with hundreds of small tensors on a CPU several times faster
         )
-        if (
-            self.momentum
-        ):  # the fused step cannot start a part of the parameters later, as a head-only stage makes it
+        if self.momentum:  # the fused step cannot start a part of the parameters later, as a head-only stage makes it
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
                     optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

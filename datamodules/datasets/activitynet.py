@@ -245,9 +245,7 @@ def label_order(path: Path, root: Path | None, entries: tuple[Entry, ...]) -> tu
             if folder is None or not (folder / name).is_file():
                 continue
             lines = [line.strip() for line in (folder / name).read_text(encoding="utf-8-sig").splitlines()]
-            names = tuple(
-                line for number, line in enumerate(lines) if line and not (number == 0 and line == "action")
-            )
+            names = tuple(line for number, line in enumerate(lines) if line and not (number == 0 and line == "action"))
             repeated = sorted({label for label in names if names.count(label) > 1})
             if repeated or not used <= set(names):
                 raise ValueError(

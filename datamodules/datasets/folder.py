@@ -48,8 +48,7 @@ class Folder:
         """
         root = checked_root(root, source_name=self.name)
         classes = {
-            split: {folder.name for folder in visible_folders(split_folder(root, split))}
-            for split in ("train", "val")
+            split: {folder.name for folder in visible_folders(split_folder(root, split))} for split in ("train", "val")
         }
         for split, names in classes.items():
             if not names:
@@ -77,9 +76,7 @@ class Folder:
             if not paths:
                 raise ValueError(f"{folder} holds no video; it holds {listing(folder)}")
             for path in paths:
-                found.append(
-                    Video(id=f"{label_name}/{path.name}", path=path, label=label, label_name=label_name)
-                )
+                found.append(Video(id=f"{label_name}/{path.name}", path=path, label=label, label_name=label_name))
         return tuple(found)
 
 
@@ -90,9 +87,7 @@ def split_folder(root: Path, split: str) -> Path:
         ValueError: it does not exist.
     """
     if not (root / split).is_dir():
-        raise ValueError(
-            f"{root} needs the folders train/ and val/; {split}/ is missing, it holds {listing(root)}"
-        )
+        raise ValueError(f"{root} needs the folders train/ and val/; {split}/ is missing, it holds {listing(root)}")
     return root / split
 
 
@@ -115,8 +110,7 @@ def video_paths(folder: Path) -> list[Path]:
         if entry.is_dir():
             if not holds_frames(entry):
                 raise ValueError(
-                    f"{entry} should be a video stored as frames but holds no jpg or png; "
-                    f"it holds {listing(entry)}"
+                    f"{entry} should be a video stored as frames but holds no jpg or png; it holds {listing(entry)}"
                 )
             paths.append(entry)
         else:

@@ -125,9 +125,7 @@ class UCF101:
         root = checked_root(root, source_name=self.name)
         if (root / LIST_FOLDER / CLASS_FILE).is_file():
             return root / LIST_FOLDER
-        found = [
-            path.parent for pattern in ("", "*/", "*/*/") for path in sorted(root.glob(pattern + CLASS_FILE))
-        ]
+        found = [path.parent for pattern in ("", "*/", "*/*/") for path in sorted(root.glob(pattern + CLASS_FILE))]
         if len(found) != 1:
             folders = ", ".join(map(str, found))
             seen = f"several folders hold one: {folders}" if found else "no folder there holds one"

@@ -1,10 +1,10 @@
 """What each class of each kind of set means: which appearance, which motion.
 
-    scenes, source   class = shape and hue (appearance) doing a motion. Each appearance does two motions or more and
-                     each motion is done by two appearances or more, so that neither alone tells the class.
-    gestures         class = a hand's trajectory; classes 2k and 2k + 1 are each other's reversal.
-    untrimmed        class = hue of a hand doing a motion, combined as in scenes; other combinations of the same hues
-                     and motions occur too and belong to no class.
+scenes, source   class = shape and hue (appearance) doing a motion. Each appearance does two motions or more and
+                 each motion is done by two appearances or more, so that neither alone tells the class.
+gestures         class = a hand's trajectory; classes 2k and 2k + 1 are each other's reversal.
+untrimmed        class = hue of a hand doing a motion, combined as in scenes; other combinations of the same hues
+                 and motions occur too and belong to no class.
 """
 
 from __future__ import annotations

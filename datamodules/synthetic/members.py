@@ -273,11 +273,13 @@ def _source(letter: str, real: str, *, seed: int) -> Member:
     )
 
 
+# Difficulties put the baseline mid-scale and were fixed before any other row was run: LIGAR without clip selection, one seed,
+# gave 90 % on scenes A at difficulty 1 and 64 % at 2; on untrimmed A 66 % at 1 and 67 % at 1.5.
 STAND_INS: dict[str, Member] = {
-    "UCF-101": _scenes("A", "UCF-101", seed=101, difficulty=1.0),
-    "HMDB51": _scenes("B", "HMDB51", seed=51, difficulty=1.4),
-    "Mini-Kinetics-200": _scenes("C", "Mini-Kinetics-200", seed=200, difficulty=1.2, num_classes=16),
-    "mod-UCF101": _scenes("D", "mod-UCF101", seed=1011, difficulty=1.0),
+    "UCF-101": _scenes("A", "UCF-101", seed=101, difficulty=2.0),
+    "HMDB51": _scenes("B", "HMDB51", seed=51, difficulty=2.8),
+    "Mini-Kinetics-200": _scenes("C", "Mini-Kinetics-200", seed=200, difficulty=2.4, num_classes=16),
+    "mod-UCF101": _scenes("D", "mod-UCF101", seed=1011, difficulty=2.0),
     "ActivityNet-200": Member(
         name="untrimmed A (for ActivityNet-200)", kind="untrimmed", seed=13, num_classes=8, num_train=480, num_val=400,
         frames=(64, 96),

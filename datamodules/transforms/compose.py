@@ -46,9 +46,7 @@ class Compose:
             ValueError: clips of another type or shape than uint8 ``(V, T, 3, H, W)``.
         """
         if clips.dtype != torch.uint8 or clips.ndim != 5 or clips.shape[2] != 3:
-            raise ValueError(
-                f"clips are {clips.dtype} {tuple(clips.shape)}; expected torch.uint8 (V, T, 3, H, W)"
-            )
+            raise ValueError(f"clips are {clips.dtype} {tuple(clips.shape)}; expected torch.uint8 (V, T, 3, H, W)")
         for transform in self.transforms:
             clips, label = transform(clips, label, rng)
         return clips, label
@@ -96,7 +94,5 @@ def bind(transform: Transform | None, mirror_labels: tuple[int, ...] | None):
     if isinstance(transform, Compose):
         return transform.with_mirror_labels(mirror_labels)
     if isinstance(transform, OneOf):
-        return OneOf(
-            *((probability, bind(choice, mirror_labels)) for probability, choice in transform.choices)
-        )
+        return OneOf(*((probability, bind(choice, mirror_labels)) for probability, choice in transform.choices))
     return transform

@@ -175,7 +175,6 @@ def checked_frame_size(clips: Tensor, size: int) -> tuple[int, int]:
     height, width = clips.shape[-2:]
     if size > min(height, width):
         raise ValueError(
-            f"a crop of {size} x {size} does not fit into frames of {width} x {height}; "
-            "scale them first (ShortSide)"
+            f"a crop of {size} x {size} does not fit into frames of {width} x {height}; scale them first (ShortSide)"
         )
     return height, width

@@ -87,18 +87,10 @@ def write_pool(clips: Iterable[Tensor], path: Path) -> int:
     Raises:
         ValueError: no clip is left.
     """
-    rows = [
-        statistics
-        for statistics in map(clip_statistics, clips)
-        if bool((statistics > MIN_POOL_STATISTIC).all())
-    ]
+    rows = [statistics for statistics in map(clip_statistics, clips) if bool((statistics > MIN_POOL_STATISTIC).all())]
     if not rows:
-        raise ValueError(
-            "no clip has means and standard deviations above 1 in all channels: the pool would be empty"
-        )
-    lines = [
-        " ".join(",".join(f"{number:.4f}" for number in triple) for triple in row.tolist()) for row in rows
-    ]
+        raise ValueError("no clip has means and standard deviations above 1 in all channels: the pool would be empty")
+    lines = [" ".join(",".join(f"{number:.4f}" for number in triple) for triple in row.tolist()) for row in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(rows)
 

@@ -42,9 +42,7 @@ def check_probability(name: str, value: float) -> None:
         raise ValueError(f"{name}={value}; accepted: 0 to 1")
 
 
-def check_range(
-    name: str, value: tuple[float, float], *, lowest: float, highest: float = float("inf")
-) -> None:
+def check_range(name: str, value: tuple[float, float], *, lowest: float, highest: float = float("inf")) -> None:
     """Refuse a pair that is no range within the given bounds.
 
     Raises:

@@ -42,12 +42,8 @@ class RandomHorizontalFlip:
             raise ValueError(
                 "mirror_labels=None: the data set refuses flipping (mirrored, its classes are not all known)"
             )
-        if sorted(mirror) != list(range(len(mirror))) or any(
-            mirror[mirror[label]] != label for label in mirror
-        ):
-            raise ValueError(
-                f"mirror_labels={mirror}; expected a permutation of 0..{len(mirror) - 1}, its own inverse"
-            )
+        if sorted(mirror) != list(range(len(mirror))) or any(mirror[mirror[label]] != label for label in mirror):
+            raise ValueError(f"mirror_labels={mirror}; expected a permutation of 0..{len(mirror) - 1}, its own inverse")
         if self.per_clip and any(mirror[label] != label for label in mirror):
             raise ValueError(
                 "per_clip=True with classes that change when mirrored: the clips of a video share one label"
@@ -80,7 +76,5 @@ class RandomHorizontalFlip:
         if flipped.all():
             mirrored = clips.flip(-1)
         else:
-            mirrored = torch.where(
-                torch.from_numpy(flipped)[:, None, None, None, None], clips.flip(-1), clips
-            )
+            mirrored = torch.where(torch.from_numpy(flipped)[:, None, None, None, None], clips.flip(-1), clips)
         return mirrored, int(mirror[label]) if mirror else label

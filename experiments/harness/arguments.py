@@ -28,7 +28,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     what.add_argument("--limit-batches", type=int, metavar="N", help="cut every epoch and test to N batches; marked")
     what.add_argument("--batch-size", type=int, help="videos per batch in place of the recipe's")
     what.add_argument("--views", type=int, help="test views in place of the table's")
-    what.add_argument("--init-checkpoint", metavar="FILE", help="start from this checkpoint; 'none' trains from scratch")
+    what.add_argument(
+        "--init-checkpoint", metavar="FILE", help="start from this checkpoint; 'none' trains from scratch"
+    )
     what.add_argument("--refresh", choices=("stale", "all"), help="run cells again that older code made, or all")
     what.add_argument("--no-controls", action="store_true", help="skip the tests on shuffled and repeated frames")
     how = parse.add_argument_group("how to run")
@@ -37,14 +39,18 @@ def parser(description: str) -> argparse.ArgumentParser:
     how.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu")
     how.add_argument("--devices", type=int, default=1, help="processes per cell (data parallel)")
     how.add_argument("--precision", default="32-true", help="Lightning's precision, such as bf16-mixed")
-    how.add_argument("--num-workers", type=int, default=None, help="loader processes per cell (default: 0, or 4 on a GPU)")
+    how.add_argument(
+        "--num-workers", type=int, default=None, help="loader processes per cell (default: 0, or 4 on a GPU)"
+    )
     how.add_argument("--no-wandb", action="store_true", help="log curves to CSV files only")
     show = parse.add_argument_group("what to show")
     show.add_argument("--dry-run", action="store_true", help="list the cells and their state")
     show.add_argument("--costs", action="store_true", help="parameters and operations of every row, no training")
     show.add_argument("--json", action="store_true", help="with --costs: as JSON")
     show.add_argument("--render-only", action="store_true", help="render again from stored evidence, no training")
-    show.add_argument("--commit-results", action="store_true", help="write into results/<paper>/ instead of results/runs/")
+    show.add_argument(
+        "--commit-results", action="store_true", help="write into results/<paper>/ instead of results/runs/"
+    )
     return parse
 
 
@@ -64,9 +70,13 @@ def options(arguments: argparse.Namespace) -> Options:
     if arguments.data_root is not None and not arguments.data_root.is_dir():
         raise ValueError(f"--data-root {arguments.data_root}: no such folder")
     if arguments.data_root is not None and arguments.data is None and arguments.profile != "paper":
-        raise ValueError("--data-root is for --profile paper or --data folder; the embedded benchmark makes its own videos")
+        raise ValueError(
+            "--data-root is for --profile paper or --data folder; the embedded benchmark makes its own videos"
+        )
     if arguments.data is not None and arguments.profile != "proxy":
-        raise ValueError(f"--data {arguments.data} takes its network from --size, not from --profile {arguments.profile}")
+        raise ValueError(
+            f"--data {arguments.data} takes its network from --size, not from --profile {arguments.profile}"
+        )
     if arguments.data is not None and arguments.commit_results:
         raise ValueError("--commit-results is for the paper's own tables, not for --data")
     return Options(

@@ -57,7 +57,7 @@ class Curves(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Append this epoch's values."""
         epoch = trainer.current_epoch
-        validated = (epoch + 1) % trainer.check_val_every_n_epoch == 0
+        validated = (epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0
         values = {
             key: float(value)
             for key, value in trainer.callback_metrics.items()
@@ -91,10 +91,10 @@ class EpochCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save; the last epoch needs no checkpoint, its weights are the result."""
-        if trainer.current_epoch + 1 >= trainer.max_epochs:
+        if trainer.current_epoch + 1 >= (trainer.max_epochs or 0):
             return
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        trainer.save_checkpoint(temporary)
+        trainer.save_checkpoint(temporary, weights_only=False)
         if trainer.is_global_zero:
             os.replace(temporary, self.path)
 

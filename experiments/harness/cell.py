@@ -63,8 +63,8 @@ class Training:
     @cached_property
     def arguments(self) -> dict[str, Any]:
         """Return the resolved arguments as plain JSON values, defaults filled in; test-only ones left out."""
-        evaluation_only = getattr(self.data.cls, "evaluation_arguments", frozenset())
-        data = {k: v for k, v in self.data.resolved().items() if k not in evaluation_only}
+        evaluation_only: frozenset[str] = getattr(self.data.cls, "evaluation_arguments", frozenset())
+        data = {k: v for k, v in _drop_unchanged(self.data).items() if k not in evaluation_only}
         return {
             "module": {"class": _name(self.module.cls), **plain(_drop_unchanged(self.module))},
             "data": {"class": _name(self.data.cls), **plain(data)},
@@ -105,7 +105,7 @@ class Evaluation:
     @cached_property
     def arguments(self) -> dict[str, Any]:
         """Return the resolved arguments as plain JSON values."""
-        return {"training": self.training.fingerprint, "data": plain(self.data.resolved())}
+        return {"training": self.training.fingerprint, "data": plain(_drop_unchanged(self.data))}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -142,7 +142,9 @@ def plain(value: Any) -> Any:
             f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)
         }
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {"class": _name(type(value))} | {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"class": _name(type(value))} | {
+            f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)
+        }
     if isinstance(value, Build):
         return {"class": _name(value.cls)} | plain(value.resolved())
     if isinstance(value, Mapping):
@@ -187,7 +189,7 @@ def training(table: Table, row: Row, column: Column, seed: int, options: Options
     data = data_build(table, row, column, options)
     recipe = profile.recipe or column.recipe or table.recipe
     recipe = dataclasses.replace(recipe, **{**dict(row.recipe), **_recipe_options(options)})
-    init = _init(profile, row_init(table, row), module, table.paper, seed, options, where)
+    init = _init(table, row_init(table, row), seed, options, where)
     return _training(table.paper, module, data, recipe, init, seed, profile, options)
 
 
@@ -242,9 +244,7 @@ def _source(source: Any, profile: Profile, options: Options, where: str) -> Any:
     return source
 
 
-def _init(
-    profile: Profile, name: str | None, module: Build, paper: str, seed: int, options: Options, where: str
-) -> Training | Path | None:
+def _init(table: Table, name: str | None, seed: int, options: Options, where: str) -> Training | Path | None:
     if name is None or options.init_checkpoint == "none":
         return None
     if options.init_checkpoint is not None:
@@ -252,22 +252,21 @@ def _init(
         if not path.is_file():
             raise ValueError(f"--init-checkpoint {path}: no such file; give a checkpoint, or 'none' for scratch")
         return path
-    init = profile.inits[name]
+    init = table.profiles[options.profile].inits[name]
     if isinstance(init, CheckpointFile):
         raise ValueError(f"{where}: starts from {init.about}; give it with --init-checkpoint FILE, "
                          "or --init-checkpoint none to train from scratch (the table will say so)")  # fmt: skip
-    return _pretraining(init, profile, module, paper, seed, options, where)
+    return _pretraining(table, init, seed, options, where)
 
 
-def _pretraining(
-    init: Pretrain, profile: Profile, module: Build, paper: str, seed: int, options: Options, where: str
-) -> Training:
+def _pretraining(table: Table, init: Pretrain, seed: int, options: Options, where: str) -> Training:
+    """Return the training that ``init`` describes; own videos replace what is tested, not what it was pre-trained on."""
+    profile, options = table.profiles[options.profile], replace(options, data=None, data_root=None)
+    module = table.module.with_arguments(profile.module, where=where).with_arguments(init.module, where=where)
     data = init.data.with_arguments(profile.data, where=where)
-    own = replace(options, data=None)  # own videos replace what is tested, not what the network was pre-trained on
-    data = data.with_arguments({"source": _source(data.arguments["source"], replace(profile, stand_ins=True)
-                                if options.data is not None else profile, own, where)}, where=where)  # fmt: skip
+    data = data.with_arguments({"source": _source(data.arguments["source"], profile, options, where)}, where=where)
     seed = 0 if init.shared_by_seeds else seed
-    return _training(paper, init.module or module, data, init.recipe, None, seed, profile, own)
+    return _training(table.paper, module, data, init.recipe, None, seed, profile, options)
 
 
 def evaluation(table: Table, row: Row, column: Column, seed: int, options: Options) -> Evaluation:

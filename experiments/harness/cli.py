@@ -20,12 +20,11 @@ from experiments.harness.draw import draw_curves, draw_table
 from experiments.harness.evidence import TableCells, gather
 from experiments.harness.plan import Job, plan
 from experiments.harness.provenance import source_hash
-from experiments.harness.render import table_cells, to_csv, to_json, to_markdown
+from experiments.harness.render import DASH, table_cells, to_csv, to_json, to_markdown, value
 from experiments.harness.spec import Table
-from experiments.harness.store import REPOSITORY, Store, write_atomic
+from experiments.harness.store import Store, results_folder, write_atomic
 from experiments.harness.tracking import Tracking
 
-RESULTS = REPOSITORY / "results"
 EXIT_FAILED_CELLS = 1
 EXIT_BAD_ARGUMENT = 2
 
@@ -67,7 +66,7 @@ def _places(arguments: argparse.Namespace, options: Options) -> Iterator[Places]
     """Yield where to write; the smoke profile lives in a temporary folder and leaves nothing behind."""
     if options.profile != "smoke":
         own = options.data is not None or not arguments.commit_results
-        yield Places(Store(), RESULTS / "runs" if own else RESULTS)
+        yield Places(Store(), results_folder() / "runs" if own else results_folder())
         return
     with tempfile.TemporaryDirectory(prefix="smoke-") as folder:
         os.environ["ACTION_TABLES_CACHE"] = str(Path(folder) / "cache")
@@ -182,7 +181,7 @@ def _costs(table: Table) -> Any:
 def write_rendered(evidence: dict[str, Any], table: Table, folder: Path, tracking: Tracking | None = None) -> None:
     """Write a table's evidence, Markdown, CSV and pictures."""
     stem = folder / table.paper / f"{table.name}.{_suffix(evidence)}"
-    committed = _committed(table, evidence["profile"]) if folder != RESULTS else None
+    committed = _committed(table, evidence["profile"]) if folder != results_folder() else None
     write_atomic(stem.with_name(stem.name + ".json"), to_json(evidence))
     write_atomic(stem.with_name(stem.name + ".md"), to_markdown(evidence, committed))
     write_atomic(stem.with_name(stem.name + ".csv"), to_csv(evidence))
@@ -200,13 +199,13 @@ def _suffix(evidence: dict[str, Any]) -> str:
 
 
 def _committed(table: Table, profile: str) -> dict[str, Any] | None:
-    path = RESULTS / table.paper / f"{table.name}.{profile}.json"
+    path = results_folder() / table.paper / f"{table.name}.{profile}.json"
     return json.loads(path.read_text()) if path.exists() else None
 
 
 def _render_stored(table: Table, options: Options, places: Places) -> None:
     """Render again from the user's own evidence, else from what comes with the repository."""
-    for folder in dict.fromkeys((places.rendered, RESULTS)):
+    for folder in dict.fromkeys((places.rendered, results_folder())):
         path = folder / table.paper / f"{table.name}.{options.profile}.json"
         if path.exists():
             try:
@@ -217,22 +216,29 @@ def _render_stored(table: Table, options: Options, places: Places) -> None:
             print_table(evidence)
             print(f"rendered from {path}")
             return
-    raise ValueError(f"{table.id}: no evidence for profile {options.profile!r} under {RESULTS}; run the script first")
+    raise ValueError(
+        f"{table.id}: no evidence for profile {options.profile!r} under {results_folder()}; run the script first"
+    )
 
 
 def print_table(evidence: dict[str, Any]) -> None:
-    """Print values and verdicts to the console."""
+    """Print values and verdicts to the console: published above ours in each cell."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table as Grid
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    heads, rows = table_cells(evidence)
-    grid = Grid(title=f"{evidence['title']}  (profile {evidence['profile']})", box=box.SIMPLE_HEAD)
-    for head in heads:
-        grid.add_column(head.replace("/", "\n"), style="dim" if head.endswith("published") else "")
-    for row in rows:
-        grid.add_row(*row)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    grid = Grid(title=f"{evidence['title']}  (profile {evidence['profile']})", box=box.SIMPLE_HEAD, padding=(0, 1))
+    grid.add_column("")
+    for column in evidence["columns"]:
+        grid.add_column(column["key"].replace("/", "\n"))
+    for row in evidence["rows"]:
+        cells = [
+            f"[dim]{published or DASH}[/dim]\n{escape(value(ours, column['metric']))}"
+            for column, published, ours in zip(evidence["columns"], row["published"], row["ours"], strict=True)
+        ]
+        grid.add_row(f"{escape(row['label'])}\n[dim](published above)[/dim]", *cells, end_section=True)
     console.print(grid)
     if evidence["claims"]:
         verdicts = Grid(title="Claims (percent points, 95 % interval)", box=box.SIMPLE_HEAD)
@@ -243,8 +249,8 @@ def print_table(evidence: dict[str, Any]) -> None:
             verdicts.add_row(
                 f"{claim['id']}: {claim['better']} {claim['relation']} {claim['worse']}",
                 claim["column"],
-                f"{published['difference']:+.2f}" if published else "–",
-                f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]" if ours else "–",
+                f"{published['difference']:+.2f}" if published else DASH,
+                escape(f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]") if ours else DASH,
                 claim["verdict"],
             )
         console.print(verdicts)

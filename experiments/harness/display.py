@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import Any
 
 from experiments.harness.plan import Job
 
@@ -22,7 +23,7 @@ class Display:
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.started = time.monotonic()
-        self.live = None
+        self.live: Any = None
         self._finished: set[int] = set()
         self._running_since: dict[int, float] = {}
         self._drawn = 0.0

@@ -34,7 +34,9 @@ def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
             if ours is not None:
                 axis.plot([ours["low"], ours["high"]], [position, position], color=OURS_COLOUR, lw=2, zorder=2)
                 axis.plot(ours["mean"], position, "o", color=OURS_COLOUR, ms=6, zorder=4)
-                axis.plot(ours["per_seed"], [position + 0.22] * len(ours["per_seed"]), "|", color=OURS_COLOUR, ms=5, alpha=0.6)
+                axis.plot(
+                    ours["per_seed"], [position + 0.22] * len(ours["per_seed"]), "|", color=OURS_COLOUR, ms=5, alpha=0.6
+                )
         axis.set_title(column["key"].replace("/", "\n"), fontsize=9)
         axis.grid(axis="x", color="#dddddd", lw=0.6)
         axis.tick_params(labelsize=8)
@@ -62,7 +64,9 @@ def draw_curves(evidence: Mapping[str, Any], path: Path) -> bool:
     if not groups or not present:
         return False
     plt = _pyplot()
-    figure, axes = plt.subplots(len(groups), len(present), figsize=(3.3 * len(present), 2.6 * len(groups)), squeeze=False)
+    figure, axes = plt.subplots(
+        len(groups), len(present), figsize=(3.3 * len(present), 2.6 * len(groups)), squeeze=False
+    )
     labels = list(dict.fromkeys(cell["row"] for cell in evidence["cells"]))
     for line, group in enumerate(groups):
         for axis, (key, title) in zip(axes[line], present, strict=True):

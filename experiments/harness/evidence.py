@@ -193,9 +193,7 @@ def _row(cells: TableCells, row: Row, columns: tuple[Column, ...], costs: Costs 
         else:
             scores, labels = cells.scores(row, column)
             ours.append(
-                dataclasses.asdict(estimate(scores, labels, column.metric))
-                if scores and labels is not None
-                else None
+                dataclasses.asdict(estimate(scores, labels, column.metric)) if scores and labels is not None else None
             )
     return {"label": row.label, "cited": row.cited, "published": published, "ours": ours}
 
@@ -208,7 +206,7 @@ def _claims(cells: TableCells) -> list[dict[str, Any]]:
                 continue
             better, worse = table.row(claim.better), table.row(claim.worse)
             index = table.columns.index(column)
-            entry = {
+            entry: dict[str, Any] = {
                 "id": claim.id,
                 "column": column.key,
                 "better": claim.better,
@@ -290,7 +288,9 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def pack_predictions(*, video_index: np.ndarray, labels: np.ndarray, scores: np.ndarray, ids: np.ndarray) -> dict[str, str]:
+def pack_predictions(
+    *, video_index: np.ndarray, labels: np.ndarray, scores: np.ndarray, ids: np.ndarray
+) -> dict[str, str]:
     """Return each test video's label, predicted label, the rank of its label and its top probability, in a few bytes.
 
     The rank counts from 0 (the label scores highest; of equal scores the smaller class goes first, as in the metrics).

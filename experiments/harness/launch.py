@@ -41,6 +41,9 @@ def _quiet(values: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run the cell in the file named on the command line (written by :func:`run_on_devices` a moment ago)."""
+    from experiments.harness.pool import end_with
+
+    end_with(os.getppid())
     from experiments.harness.runner import run
 
     cell, runtime, label = pickle.loads(Path(sys.argv[1]).read_bytes())

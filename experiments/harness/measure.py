@@ -34,7 +34,9 @@ def build_module(table: Table, *, row: str, profile: str = "paper", num_classes:
     if classes is None:
         raise ValueError(f"{table.id}, row {row!r}: num_classes is needed; the row states none")
     where = f"{table.id}, row {row!r}"
-    build = table.module.with_arguments(table.profiles[profile].module, where=where).with_arguments(spec.module, where=where)
+    build = table.module.with_arguments(table.profiles[profile].module, where=where).with_arguments(
+        spec.module, where=where
+    )
     recipe = table.profiles[profile].recipe or table.recipe
     return build.cls(**build.resolved(), num_classes=classes, recipe=dataclasses.replace(recipe, **spec.recipe))
 

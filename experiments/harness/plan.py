@@ -85,8 +85,9 @@ def _urgency(job: Job) -> tuple[int, int]:
         depth = 1 if isinstance(job.work.init, Training) else 0
     elif isinstance(job.work, Evaluation):
         depth = -1  # a test is short and completes a cell: run it as soon as its training is done
-    is_data = isinstance(job.work, Member)
-    return (depth, 0 if is_data and job.work.kind == "source" else 1 if not is_data else 2)
+    if isinstance(job.work, Member):
+        return (depth, 0 if job.work.kind == "source" else 2)
+    return (depth, 1)
 
 
 def block_dependents(jobs: Iterable[Job], failed: Job) -> None:

@@ -7,6 +7,8 @@ parent does, and its children end when it does, however either of them dies.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import os
 import signal
 import sys
@@ -24,6 +26,7 @@ from experiments.harness.plan import Job, block_dependents
 from experiments.harness.store import LockedError, write_atomic
 
 POLL_SEC = 0.05
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT_BYTES = -1, -3, 1 << 30  # glibc's malloc.h
 LOCKED_STATUS = 75
 RETRY_SEC = 2.0
 LOG_TAIL_LINES = 12
@@ -48,7 +51,7 @@ class Pool:
         self.server = os.fork()
         if self.server == 0:
             self.commands.close()
-            _exit_after(lambda: self._serve())
+            _exit_after(self._serve)
         self._server_commands.close()
 
     def start(self, job: Job, slot: int) -> None:
@@ -65,9 +68,11 @@ class Pool:
         found: list[tuple[str, int, Any]] = []
         for ready in wait([*readers, self.commands], timeout):
             try:
-                message = ready.recv()  # type: ignore[union-attr]
+                message = ready.recv()  # type: ignore[union-attr, call-arg]
             except EOFError:
-                raise RuntimeError("the process that starts cells died; start the script again, it will resume") from None
+                raise RuntimeError(
+                    "the process that starts cells died; start the script again, it will resume"
+                ) from None
             found.append(("report", readers[ready], message) if ready in readers else ("exit", *message))
         return found
 
@@ -82,6 +87,7 @@ class Pool:
     def _serve(self) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
         children: dict[int, int] = {}
+        server = os.getpid()
         try:
             while True:
                 if wait([self._server_commands], POLL_SEC):
@@ -89,7 +95,8 @@ class Pool:
                     pid = os.fork()
                     if pid == 0:
                         self._server_commands.close()
-                        _exit_after(lambda index=index, slot=slot: self._work(self.jobs[index], self.reports[slot][1]))
+                        end_with(server)
+                        _exit_after(functools.partial(self._work, self.jobs[index], self.reports[slot][1]))
                     children[pid] = slot
                 for pid in [*children]:
                     finished, status = os.waitpid(pid, os.WNOHANG)
@@ -103,7 +110,6 @@ class Pool:
                     os.kill(pid, signal.SIGKILL)
 
     def _work(self, job: Job, channel: Connection) -> int:
-        _die_with_parent()
         if isinstance(job.work, Member):
             from datamodules.synthetic.files import default_cache, prepare
 
@@ -114,6 +120,7 @@ class Pool:
         from experiments.harness.runner import log_to, run
 
         torch.set_num_threads(self.threads)
+        _keep_freed_memory()
         folder = self.runtime.store.folder(job.work)
         log_to(folder.log)
         runtime = replace(self.runtime, report=lambda values: _send(channel, values))
@@ -151,9 +158,16 @@ def _exit_after(work: Callable[[], int]) -> None:
         os._exit(status)
 
 
-def _die_with_parent() -> None:
-    """End this process soon after its parent is gone."""
-    parent = os.getppid()
+def _keep_freed_memory() -> None:
+    """Let the allocator keep what a step frees for the next one: returning it costs 5 to 15 % of a step in page faults."""
+    with contextlib.suppress(OSError, AttributeError):  # glibc only
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def end_with(parent: int) -> None:
+    """End this process soon after its parent, of this process id, is gone."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -44,12 +44,14 @@ def to_csv(evidence: Evidence) -> str:
     writer.writerow(["table", "row", "column", "data", "published", "ours", "low", "high", "seeds", "test_videos"])
     for row in evidence["rows"]:
         for column, published, ours in zip(evidence["columns"], row["published"], row["ours"], strict=True):
-            values = ["", "", "", "", ""]
+            values: list[Any] = ["", "", "", "", ""]
             if ours is not None:
                 seeds = ours.get("seeds")
                 values = [ours["mean"], ours.get("low", ""), ours.get("high", ""), len(seeds) if seeds else "",
                           ours.get("num_videos", "")]  # fmt: skip
-            writer.writerow([evidence["table"], row["label"], column["key"], column["data"] or "", published or "", *values])
+            writer.writerow(
+                [evidence["table"], row["label"], column["key"], column["data"] or "", published or "", *values]
+            )
     return out.getvalue()
 
 
@@ -83,7 +85,9 @@ def _subtitle(evidence: Evidence) -> str:
     else:
         data = "the embedded benchmark at small width: compare rows with each other, not values with the published ones"
     limited = f"; **cut short to {conditions['limit_batches']} batches**" if conditions["limit_batches"] else ""
-    return f"Profile `{evidence['profile']}`: {data}{limited}. {_seeds(conditions['seeds'])}, 95 % intervals in brackets."
+    return (
+        f"Profile `{evidence['profile']}`: {data}{limited}. {_seeds(conditions['seeds'])}, 95 % intervals in brackets."
+    )
 
 
 def _seeds(seeds: list[int]) -> str:
@@ -103,7 +107,9 @@ def _values(evidence: Evidence, committed: Evidence | None) -> str:
                 texts["committed"] = value(_committed_value(committed, row["label"], column["key"]), column["metric"])
             cells += [texts[kind] for kind in kinds]
         lines.append(cells)
-    stand_ins = sorted({(c["group"] or c["title"], c["data"]) for c in columns if c["data"] and c["data"] != c["group"]})
+    stand_ins = sorted(
+        {(c["group"] or c["title"], c["data"]) for c in columns if c["data"] and c["data"] != c["group"]}
+    )
     caption = "; ".join(f"{real} is replaced by the member *{member}*" for real, member in stand_ins)
     return markdown_table(heads, lines) + (f"\n\n{caption}." if caption else "")
 
@@ -168,7 +174,12 @@ def _controls(evidence: Evidence) -> str:
     blocks = []
     if controls["a_a"]:
         lines = [
-            [c["column"].replace("/", " "), c["row"], f"{c['mean']:+.1f} [{c['low']:+.1f}, {c['high']:+.1f}]", c["verdict"]]
+            [
+                c["column"].replace("/", " "),
+                c["row"],
+                f"{c['mean']:+.1f} [{c['low']:+.1f}, {c['high']:+.1f}]",
+                c["verdict"],
+            ]
             for c in controls["a_a"]
         ]
         blocks.append("A/A: one row's seeds in two halves; must come out undecided (one in twenty will not).\n\n"
@@ -198,7 +209,9 @@ def _conditions(evidence: Evidence) -> str:
     if counts:
         lines.append("videos per training and test: " + ", ".join(sorted({_videos(count) for count in counts})))
     if conditions["older_code"]:
-        lines.append(f"**{conditions['older_code']} cells were trained by older code** (`--refresh stale` runs them again)")
+        lines.append(
+            f"**{conditions['older_code']} cells were trained by older code** (`--refresh stale` runs them again)"
+        )
     return "## Conditions\n\n" + "\n".join(f"- {line}" for line in lines)
 
 

@@ -97,11 +97,17 @@ def build_training_module(training: Training) -> Any:
     return training.module.cls(**arguments, num_classes=training.num_classes, recipe=training.recipe)
 
 
-def build_data(training: Training, data: Any, num_workers: int) -> Any:
-    """Return the data module of a training, or of one of its evaluations."""
+def build_data(training: Training, data: Any, num_workers: int, devices: int = 1) -> Any:
+    """Return the data module of a training, or of one of its evaluations.
+
+    Raises:
+        ValueError: the recipe's batch cannot be shared equally by the devices.
+    """
+    if training.recipe.batch_size % devices:
+        raise ValueError(f"batch_size={training.recipe.batch_size} cannot be shared equally by {devices} devices")
     return data.cls(
         **data.resolved(),
-        batch_size=training.recipe.batch_size,
+        batch_size=training.recipe.batch_size // devices,  # the number of devices must not change the training
         seed=training.seed,
         data_root=training.data_root,
         num_workers=num_workers,
@@ -109,7 +115,7 @@ def build_data(training: Training, data: Any, num_workers: int) -> Any:
 
 
 def _trainer(training: Training, runtime: Runtime, callbacks: list[L.Callback]) -> L.Trainer:
-    limit = {f"limit_{stage}_batches": training.limit_batches for stage in ("train", "val", "test")}
+    limit: dict[str, Any] = {f"limit_{stage}_batches": training.limit_batches for stage in ("train", "val", "test")}
     return L.Trainer(
         max_epochs=training.recipe.epochs,
         accelerator=runtime.accelerator,
@@ -132,7 +138,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
     set_all_seeds(training.seed)
     module = build_training_module(training)
     initialised = _initialise(module, training, runtime.store)
-    data = build_data(training, training.data, runtime.num_workers)
+    data = build_data(training, training.data, runtime.num_workers, runtime.devices)
     with runtime.tracking.run(name=name, cell=training, job_type="train") as log:
         curves = Curves(log)
         callbacks = [
@@ -144,7 +150,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
         trainer = _trainer(training, runtime, callbacks)
         resume = folder.last if folder.last.exists() else None
         if resume is not None:
-            read_checkpoint(resume)  # names the file if it is damaged, before Lightning's own error
+            _check_resumable(resume)
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
     if trainer.is_global_zero:
         _save_weights(module, data, training, folder)
@@ -157,6 +163,14 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
         "num_train_videos": len(data.subset("train")[0]),
         "missing_train_videos": len(data.missing["train"]),
     }
+
+
+def _check_resumable(path: Path) -> None:
+    """Refuse a damaged checkpoint by name, before Lightning's own error, which does not say which file it is."""
+    try:
+        read_checkpoint(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged; delete it to start this training again. {error}") from error
 
 
 def _initialise(module: Any, training: Training, store: Store) -> str:
@@ -199,7 +213,7 @@ def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> d
     training = evaluation.training
     set_all_seeds(training.seed)
     module = load_trained(training, runtime.store)
-    data = build_data(training, evaluation.data, runtime.num_workers)
+    data = build_data(training, evaluation.data, runtime.num_workers, runtime.devices)
     trainer = _trainer(training, runtime, [])
     trainer.test(module, datamodule=data, verbose=False)
     video_index, scores = (tensor.numpy() for tensor in module.collect_test_scores())

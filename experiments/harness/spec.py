@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ ACCURACY_METRICS = ("top1", "top5", "mean_class_acc", "map")
 COST_METRICS = ("params_m", "folded_params_m", "gmacs", "gflops")
 COST_RULES = ("torch", "fvcore")
 RELATIONS = (">", "~")
-ALL = "all"
+ALL: Literal["all"] = "all"
 
 
 class Build:
@@ -104,13 +105,14 @@ class Pretrain:
     Args:
         data: what to pre-train on.
         recipe: how (a ``Recipe``).
-        module: the network to pre-train; None means the cell's own, with the pre-training's number of classes.
+        module: constructor arguments in which the pre-trained network differs from the table's; a row's own changes do
+            not reach it, so that all rows start from the same weights.
         shared_by_seeds: one pre-training for all seeds (as one published checkpoint is) or one per seed.
     """
 
     data: Build
     recipe: Any
-    module: Build | None = None
+    module: Mapping[str, Any] = field(default_factory=dict)
     shared_by_seeds: bool = True
 
 
@@ -345,7 +347,9 @@ def _check_unique(names: list[str], what: str) -> None:
 def _check_column(table: Table, column: Column) -> None:
     where = f"{table.id}, column {column.key!r}"
     if column.metric not in ACCURACY_METRICS + COST_METRICS:
-        raise ValueError(f"{where}: unknown metric {column.metric!r}; accepted: {', '.join(ACCURACY_METRICS + COST_METRICS)}")
+        raise ValueError(
+            f"{where}: unknown metric {column.metric!r}; accepted: {', '.join(ACCURACY_METRICS + COST_METRICS)}"
+        )
     if column.is_cost:
         if column.data is not None:
             raise ValueError(f"{where}: a cost is computed from the network; it takes no data")
@@ -362,6 +366,10 @@ def _check_row(table: Table, row: Row) -> None:
     for value in row.published:
         if value is not None and not isinstance(value, str):
             raise ValueError(f"{where}: published value {value!r} must be a string, as printed")
+        if value is not None and not _is_number(value):
+            raise ValueError(
+                f"{where}: published value {value!r} must be a number as printed, or None where there is none"
+            )
     check_arguments(table.module.cls, row.module, where=where)
     for column in table.columns:
         if column.data is not None:
@@ -376,9 +384,19 @@ def _check_row(table: Table, row: Row) -> None:
             known = ", ".join(repr(key) for key in profile.inits) or "none"
             raise ValueError(f"{where}: profile {name!r} has no initialisation {init!r}; it has {known}")
         check_arguments(table.module.cls, profile.module, where=f"{table.id}, profile {name!r}")
+        for key, pretrain in profile.inits.items():
+            if isinstance(pretrain, Pretrain):
+                check_arguments(table.module.cls, pretrain.module, where=f"{table.id}, initialisation {key!r}")
         for column in table.columns:
             if column.data is not None:
                 check_arguments(column.data.cls, profile.data, where=f"{table.id}, profile {name!r}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def row_init(table: Table, row: Row) -> str | None:

@@ -13,7 +13,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from experiments.harness.cell import Evaluation, Training
 HEARTBEAT_SEC = 20.0
 STALE_SEC = 120.0
 REPOSITORY = Path(__file__).resolve().parents[2]
+RESULTS_VARIABLE = "ACTION_TABLES_RESULTS"  # a folder in place of the repository's results/
 
 
 class LockedError(RuntimeError):
@@ -47,11 +48,16 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         raise
 
 
+def results_folder() -> Path:
+    """Return where results go: ``$ACTION_TABLES_RESULTS``, else ``results/`` of this repository."""
+    return Path(os.environ.get(RESULTS_VARIABLE) or REPOSITORY / "results")
+
+
 @dataclass(frozen=True)
 class Store:
     """The folder of all cells."""
 
-    root: Path = REPOSITORY / "results" / "runs"
+    root: Path = field(default_factory=lambda: results_folder() / "runs")
 
     def folder(self, cell: Training | Evaluation) -> CellFolder:
         """Return the folder of one training or evaluation."""
@@ -126,7 +132,9 @@ class CellFolder:
         """Store class scores ``(N, K)`` of the test videos, in half the space a float needs where that loses nothing."""
         self.path.mkdir(parents=True, exist_ok=True)
         temporary = self.path / f".scores.{os.getpid()}.npz"
-        np.savez_compressed(temporary, video_index=video_index, labels=labels, scores=scores.astype(np.float32), ids=ids)
+        np.savez_compressed(
+            temporary, video_index=video_index, labels=labels, scores=scores.astype(np.float32), ids=ids
+        )
         os.replace(temporary, self.scores_path)
 
     def load_scores(self) -> dict[str, np.ndarray]:

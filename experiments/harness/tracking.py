@@ -55,11 +55,16 @@ class Tracking:
 
     def for_table(self, table_id: str, profile: str) -> Tracking:
         """Return the same tracking grouped and tagged for one table."""
-        return replace(self, group=table_id.replace("/", "_"), tags=(f"paper:{table_id.split('/')[0]}", table_id, profile))
+        return replace(
+            self, group=table_id.replace("/", "_"), tags=(f"paper:{table_id.split('/')[0]}", table_id, profile)
+        )
 
     @contextlib.contextmanager
     def run(self, *, name: str, cell: Training, job_type: str) -> Iterator[Log]:
         """Open one run for one attempt at a cell; yield a function that logs values at an epoch."""
+        if int(os.environ.get("LOCAL_RANK", "0")) > 0:  # of several processes the first one logs
+            yield lambda values, epoch: None
+            return
         csv_path = self.folder / "trainings" / cell.fingerprint / "curves.csv"
         run = None
         if self.mode != "none":

@@ -26,9 +26,7 @@ from torch.nn.grad import conv2d_weight
 Triple = tuple[int, int, int]
 
 _MAX_COLUMNS = 3  # widest kernel of the specialised 2D weight gradient
-_MAX_PAIRS = (
-    1024  # pairs of positions up to which their products are faster (measured: 8x8 to 4x4, 5x5 to 5x5)
-)
+_MAX_PAIRS = 1024  # pairs of positions up to which their products are faster (measured: 8x8 to 4x4, 5x5 to 5x5)
 
 
 class DepthwiseConv3d(nn.Conv3d):
@@ -156,9 +154,7 @@ def _weight_gradient(grad: Tensor, x: Tensor, shape: torch.Size, stride: tuple[i
     return tap_gradients(grad, x, shape, stride).permute(1, 2, 0, 3, 4)  # (C, 1, kt, kh, kw)
 
 
-def _temporal_taps(
-    frames: int, out_frames: int, kernel: int, step: int
-) -> Iterator[tuple[int, int, slice, slice]]:
+def _temporal_taps(frames: int, out_frames: int, kernel: int, step: int) -> Iterator[tuple[int, int, slice, slice]]:
     """List (tap, phase, input frames, output frames): which frames meet under each temporal tap.
 
     The input frames are counted within their phase, which is every step-th frame from number `phase` on.

@@ -95,9 +95,7 @@ class InvertedResidual(nn.Module):
 
 def pointwise_norm(in_channels: int, out_channels: int) -> nn.Sequential:
     """Return a 1x1x1 convolution without bias, followed by batch normalisation."""
-    return nn.Sequential(
-        nn.Conv3d(in_channels, out_channels, kernel_size=1, bias=False), nn.BatchNorm3d(out_channels)
-    )
+    return nn.Sequential(nn.Conv3d(in_channels, out_channels, kernel_size=1, bias=False), nn.BatchNorm3d(out_channels))
 
 
 def _relu(maps: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning as L
 import numpy as np
 import torch
@@ -28,26 +30,29 @@ class ClipSelectionFeedback(L.Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Let the coming epoch sample by the scores gathered so far."""
-        if _selects(trainer):
-            trainer.datamodule.begin_epoch()
+        data = _selecting(trainer)
+        if data is not None:
+            data.begin_epoch()
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: dict[str, Tensor], batch: ClipBatch,
-        batch_idx: int,
-    ) -> None:  # fmt: skip
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: ClipBatch, batch_idx: int
+    ) -> None:
         """Report the clips of this step, except in the first epoch (Sec. V.ii: its predictions are volatile)."""
-        if not _selects(trainer) or trainer.current_epoch < trainer.datamodule.clip_selection.first_epoch:
+        data = _selecting(trainer)
+        if data is None or not data.clip_selection.records(trainer.current_epoch):
             return
         outcome = clip_outcome(outputs["logits"], batch, self.confidence)
         if trainer.world_size > 1:
             gathered: list = [None] * trainer.world_size
             torch.distributed.all_gather_object(gathered, outcome)
             outcome = {name: np.concatenate([part[name] for part in gathered]) for name in outcome}
-        trainer.datamodule.record_clips(**outcome)
+        data.record_clips(**outcome)
 
 
-def _selects(trainer: L.Trainer) -> bool:
-    return getattr(trainer.datamodule, "clip_scores", None) is not None
+def _selecting(trainer: L.Trainer) -> Any:
+    """Return the trainer's data module if it selects clips, else None."""
+    data = getattr(trainer, "datamodule", None)
+    return data if getattr(data, "clip_scores", None) is not None else None
 
 
 def clip_outcome(logits: Tensor, batch: ClipBatch, confidence: str) -> dict[str, np.ndarray]:

@@ -33,11 +33,15 @@ class Ligar(ClipClassifier):
         scale_epochs: epochs over which the scale falls, counted from the first step of the training.
         local_push: pushes embeddings of other classes away; None leaves it out.
         center_push: pushes class centres apart; None leaves it out.
+        authors_initialisation: where training starts from no checkpoint, initialise the backbone as the released code
+            does then, which gives the global path its full influence at once. Otherwise it starts at zero influence, as
+            in the released code when 2D weights are loaded.
         num_classes: K.
         recipe: how to train.
     """
 
     view_score = "logits"
+    network: LigarNetwork
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Ligar(ClipClassifier):
         scale_epochs: int = 40,
         local_push: LocalPush | None = LocalPush(),  # noqa: B008
         center_push: CenterPush | None = CenterPush(),  # noqa: B008
+        authors_initialisation: bool = False,
         num_classes: int,
         recipe: Recipe,
     ) -> None:
@@ -68,10 +73,12 @@ class Ligar(ClipClassifier):
         )
         self.class_loss, self.scale, self.scale_epochs = class_loss, scale, scale_epochs
         self.local_push, self.center_push = local_push, center_push
+        self.authors_initialisation = authors_initialisation
 
     def initialise_from_scratch(self) -> None:
-        """Initialise the backbone as the authors do without pre-trained weights."""
-        initialise_from_scratch(self.network)
+        """Set the backbone's initial weights where there are no pre-trained ones."""
+        if self.authors_initialisation:
+            initialise_from_scratch(self.network)
 
     def configure_callbacks(self) -> list[L.Callback]:
         """Report each clip's outcome to the data module, which may select clips by it."""

@@ -86,9 +86,7 @@ class LigarNetwork(nn.Module):
             stem_channels=scaled_channels(stem_channels, width),
             feature_channels=feature_channels,
         )
-        self.head = CosineHead(
-            in_features=feature_channels, num_classes=num_classes, embedding_dim=embedding_dim
-        )
+        self.head = CosineHead(in_features=feature_channels, num_classes=num_classes, embedding_dim=embedding_dim)
 
     def features(self, clips: Tensor) -> Tensor:
         """Return the mean of the feature map over time and space.
@@ -147,8 +145,7 @@ class LigarBackbone(nn.Module):
             nn.Hardswish(),
         )
         self.blocks = nn.ModuleList(
-            InvertedResidual(in_channels=before, spec=spec)
-            for before, spec in zip(channels[:-1], blocks, strict=True)
+            InvertedResidual(in_channels=before, spec=spec) for before, spec in zip(channels[:-1], blocks, strict=True)
         )
         self.global_path = GlobalPath(channels=channels)
         self.out = pointwise_norm(channels[-1], feature_channels)

@@ -8,10 +8,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lightning_modules.ligar.network import LARGE
-from lightning_modules.recipe import SGD, AdaptiveClipping, Constant, CosineAnnealing, CosineWarmup, Recipe, Stage
+from lightning_modules.losses.am_softmax import PolynomialScale
+from lightning_modules.recipe import (
+    SGD,
+    AdamW,
+    AdaptiveClipping,
+    Constant,
+    CosineAnnealing,
+    CosineWarmup,
+    NormClipping,
+    Recipe,
+    Stage,
+)
 
 # Sec. V.iii: head only at 1e-2, warm-up 1e-5 to 1e-3, then eq. 3 with alpha 1.5; AGC; SGD. The paper gives no epochs:
-# 5 + 5 + 55, momentum 0.9, weight decay 1e-4 and the clipping factor are the released configuration's. 12 per process.
+# 5 + 5 + 55, momentum 0.9, weight decay 1e-4 and the clipping factor are the released configuration's. 12 on each of 2 GPUs.
 PAPER_RECIPE = Recipe(
     stages=(
         Stage(epochs=5, lr=Constant(1e-2), trainable="head"),
@@ -19,7 +30,7 @@ PAPER_RECIPE = Recipe(
         Stage(epochs=55, lr=CosineAnnealing(1e-3, 1e-5, alpha=1.5)),
     ),
     optimizer=SGD(momentum=0.9, weight_decay=1e-4),
-    batch_size=12,
+    batch_size=24,
     clipping=AdaptiveClipping(factor=0.2),
 )
 
@@ -28,28 +39,31 @@ PAPER_RECIPE = Recipe(
 PROXY_BLOCKS = tuple(
     replace(block, stride=(block.stride[0], 1)) if index == 13 else block for index, block in enumerate(LARGE)
 )
-PROXY_MODULE = dict(width=0.25, blocks=PROXY_BLOCKS, embedding_dim=64, scale_epochs=15)
+PROXY_MODULE = dict(width=0.25, blocks=PROXY_BLOCKS, embedding_dim=64, scale_epochs=18)
 
-# The benchmark: the same three stages in 24 epochs. Rates are higher because the network is small, starts from a small
-# pre-training and sees some thousand clips instead of half a million.
+# The same three stages, clipping and losses in 30 epochs. AdamW in place of SGD: from a pre-training of some thousand steps
+# SGD with the paper's rates, or ten to a hundred times them, hardly leaves chance within a minute of training. Chosen on
+# the pre-training's and the baseline's accuracy, before any row with clip selection was run.
 PROXY_RECIPE = Recipe(
     stages=(
-        Stage(epochs=2, lr=Constant(1e-1), trainable="head"),
-        Stage(epochs=2, lr=CosineWarmup(1e-3, 1e-1)),
-        Stage(epochs=20, lr=CosineAnnealing(1e-1, 1e-3, alpha=1.5)),
+        Stage(epochs=2, lr=Constant(1e-2), trainable="head"),
+        Stage(epochs=2, lr=CosineWarmup(2e-5, 2e-3)),
+        Stage(epochs=26, lr=CosineAnnealing(2e-3, 2e-5, alpha=1.5)),
     ),
-    optimizer=SGD(momentum=0.9, weight_decay=1e-4),
+    optimizer=AdamW(weight_decay=1e-2),
     batch_size=24,
     clipping=AdaptiveClipping(factor=0.2),
 )
+# The joint pre-training of the released code has no frozen stage, a constant scale of 15 and clips the total norm at 40.
+PROXY_PRETRAIN_MODULE = dict(scale=PolynomialScale(start=15.0, end=15.0))
 PROXY_PRETRAIN_RECIPE = Recipe(
     stages=(
-        Stage(epochs=1, lr=CosineWarmup(1e-3, 1e-1)),
-        Stage(epochs=11, lr=CosineAnnealing(1e-1, 1e-3, alpha=1.5)),
+        Stage(epochs=1, lr=CosineWarmup(4e-5, 4e-3)),
+        Stage(epochs=15, lr=CosineAnnealing(4e-3, 4e-5, alpha=1.5)),
     ),
-    optimizer=SGD(momentum=0.9, weight_decay=1e-4),
+    optimizer=AdamW(weight_decay=1e-2),
     batch_size=24,
-    clipping=AdaptiveClipping(factor=0.2),
+    clipping=NormClipping(max_norm=40.0),
 )
 
 SMOKE_MODULE = dict(width=0.25, embedding_dim=16, scale_epochs=2)

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.harness.cell import Options, control
+from experiments.harness.evidence import (
+    CURVE_POINTS,
+    UNDECODABLE,
+    TableCells,
+    gather,
+    pack_predictions,
+    rounded,
+    thinned,
+    unpack_predictions,
+)
+from experiments.harness.metrics import hits, top1
+from experiments.harness.render import to_json
+from experiments.harness.spec import Claim, Table
+from experiments.harness.store import Store
+from tests.harness.fakes import Files, table, write_results
+
+LABELS = np.arange(40) % 4
+SEEDS = (0, 1, 2)
+
+
+def scores(seed: int, skill: float) -> np.ndarray:
+    """Return class scores ``(40, 4)``; the label's is higher by ``skill``."""
+    noise = np.random.default_rng([seed, int(100 * skill)]).normal(size=(len(LABELS), 4))
+    return noise + skill * np.eye(4)[LABELS]
+
+
+def filled(folder: Path, made: Table | None = None, *, controls: bool = False, **options: Any) -> TableCells:
+    """Return the cells of a table, all of them run."""
+    cells = unfilled(folder, made, controls=controls, **options)
+    for seed in cells.options.seeds:
+        for row in cells.rows:
+            for column in cells.columns:
+                cell = cells.evaluation(row, column, seed)
+                write_results(cells.store, cell, scores(seed, 2.0 if row.label == "wide" else 1.0), LABELS)
+                if controls:
+                    write_results(cells.store, control(cell, "shuffled"), scores(seed, 0.2), LABELS)
+    return cells
+
+
+def unfilled(folder: Path, made: Table | None = None, *, controls: bool = False, **options: Any) -> TableCells:
+    made = made or table()
+    rows = tuple(row.label for row in made.rows)
+    return TableCells(made, Options(**{"seeds": SEEDS, **options}), Store(folder), rows=rows, controls=controls)
+
+
+def test_the_same_cells_give_the_same_bytes_wherever_and_however_long_they_ran(tmp_path: Path):
+    first = to_json(gather(filled(tmp_path / "here")))
+    other = filled(tmp_path / "there")
+    for number, path in enumerate(sorted((tmp_path / "there").glob("*/*/record.json"))):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "wall_sec": number, "cpu_sec": 2 * number}))
+    assert to_json(gather(other)) == first
+    assert str(tmp_path) not in first
+
+
+def test_evidence_survives_its_file(tmp_path: Path):
+    evidence = gather(filled(tmp_path))
+    assert json.loads(to_json(evidence)) == evidence
+    assert to_json(json.loads(to_json(evidence))) == to_json(evidence)
+
+
+def test_values_stand_where_row_and_column_say(tmp_path: Path):
+    evidence = gather(filled(tmp_path))
+    values = {row["label"]: [None if v is None else v["mean"] for v in row["ours"]] for row in evidence["rows"]}
+    for label, skill in (("plain", 1.0), ("wide", 2.0)):
+        expected = np.mean([top1(scores(seed, skill), LABELS) for seed in SEEDS])
+        assert values[label][0] == values[label][2] == pytest.approx(expected, abs=1e-4)
+        assert values[label][3] is None, "a cost column needs somebody to compute it"
+    assert values["quoted"] == [None] * 4
+
+
+def test_costs_are_asked_for_rows_that_run(tmp_path: Path):
+    asked = []
+
+    def costs(row: Any, column: Any) -> float:
+        asked.append((row.label, column.key))
+        return 1.25
+
+    evidence = gather(filled(tmp_path), costs)
+    assert asked == [("plain", "Param. (M)"), ("wide", "Param. (M)")]
+    assert evidence["rows"][0]["ours"][3] == {"mean": 1.25}
+
+
+def test_an_unfinished_table_has_values_for_what_is_there(tmp_path: Path):
+    cells = filled(tmp_path)
+    wide = cells.table.row("wide")
+    for seed in SEEDS:
+        cells.store.folder(cells.evaluation(wide, cells.table.column("S/Top-1"), seed)).record_path.unlink()
+    evidence = gather(cells)
+    ours = evidence["rows"][1]["ours"]
+    assert ours[0] is None and ours[1] is None and ours[2] is not None
+    verdicts = {claim["column"]: claim["verdict"] for claim in evidence["claims"]}
+    assert verdicts["S/Top-1"] == "not run" and verdicts["U/Top-1"] != "not run"
+    assert evidence["conditions"]["cells"] == 9
+
+
+def test_an_empty_table_is_evidence_too(tmp_path: Path):
+    evidence = gather(unfilled(tmp_path))
+    assert evidence["cells"] == [] and evidence["conditions"]["generator_version"] is None
+    assert [claim["verdict"] for claim in evidence["claims"]] == ["not run", "not run"]
+    assert evidence["controls"] == {"a_a": [], "frame_order": []}
+
+
+def test_rows_that_share_seeds_in_part_are_compared_on_those(tmp_path: Path):
+    cells = filled(tmp_path)
+    cell = cells.evaluation(cells.table.row("wide"), cells.table.column("S/Top-1"), 1)
+    cells.store.folder(cell).record_path.unlink()
+    claim = gather(cells)["claims"][0]
+    assert claim["ours"]["seeds"] == [0, 2] and claim["ours"]["dropped_seeds"] == [1]
+
+
+def test_each_claim_and_column_has_a_verdict_and_a_corrected_p_value(tmp_path: Path):
+    evidence = gather(filled(tmp_path))
+    assert [(claim["id"], claim["column"]) for claim in evidence["claims"]] == [("X1", "S/Top-1"), ("X1", "U/Top-1")]
+    for claim in evidence["claims"]:
+        assert claim["verdict"] in ("reproduced", "not reproduced", "undecided")
+        assert claim["ours"]["p_holm"] >= claim["ours"]["p_value"]
+
+
+def test_a_claim_of_equality_is_not_among_the_tests_of_difference(tmp_path: Path):
+    made = table(claims=(Claim("X1", "wide", ">", "plain", ("S/Top-1",)), Claim("X2", "wide", "~", "plain", ("S/Top-1",), 90.0)))
+    first, second = gather(filled(tmp_path, made))["claims"]
+    assert first["ours"]["p_holm"] == first["ours"]["p_value"] and second["ours"]["p_holm"] is None
+    assert second["verdict"] == "reproduced"
+
+
+def test_published_differences_come_with_the_noise_of_their_test_set_where_it_is_known(tmp_path: Path):
+    made = table(claims=(Claim("X1", "wide", ">", "plain"),))
+    claims = {claim["column"]: claim["published"] for claim in gather(filled(tmp_path, made))["claims"]}
+    assert claims["S/Top-1"]["difference"] == 2.5 and claims["S/Top-1"]["noise"]["num_videos"] == 1000
+    assert claims["S/mAP"] is None, "one of the two values is not published"
+    assert claims["U/Top-1"] == {"difference": 1.0, "noise": None}, "the size of the test set is unknown"
+    assert claims["Param. (M)"] == {"difference": 1.2, "noise": None}, "a cost has no sampling noise"
+
+
+def test_controls_compare_the_baseline_with_itself_and_frames_out_of_order(tmp_path: Path):
+    controls = gather(filled(tmp_path, controls=True))["controls"]
+    assert [(c["column"], c["row"]) for c in controls["a_a"]] == [(k, "plain") for k in ("S/Top-1", "S/mAP", "U/Top-1")]
+    orders = {(c["column"], c["row"]): c for c in controls["frame_order"]}
+    assert orders["S/Top-1", "wide"]["shuffled"] < orders["S/Top-1", "wide"]["forward"]
+    assert "repeated" not in orders["S/Top-1", "wide"], "it was not run"
+
+
+def test_controls_run_on_trimmed_videos_alone(tmp_path: Path):
+    wanted = unfilled(tmp_path, controls=True).wanted()
+    orders = [(cell.data.arguments["source"].untrimmed, cell.data.resolved()["frame_order"]) for cell in wanted]
+    assert orders.count((False, "shuffled")) == orders.count((False, "repeated")) == 2 * len(SEEDS)
+    assert {order for untrimmed, order in orders if untrimmed} == {"forward"}
+
+
+def test_two_seeds_are_too_few_for_an_a_a_control(tmp_path: Path):
+    assert gather(filled(tmp_path, seeds=(0, 1)))["controls"]["a_a"] == []
+
+
+def test_rows_not_asked_for_are_left_empty(tmp_path: Path):
+    whole = filled(tmp_path)
+    part = TableCells(whole.table, whole.options, whole.store, rows=("wide",), controls=False)
+    assert {cell.training.module.resolved()["width"] for cell in part.wanted()} == {2.0}
+    evidence = gather(part)
+    assert evidence["rows"][0]["ours"] == [None] * 4 and evidence["rows"][1]["ours"][0] is not None
+
+
+def test_cells_made_by_older_code_are_counted(tmp_path: Path):
+    cells = filled(tmp_path)
+    cell = cells.evaluation(cells.table.row("plain"), cells.table.column("S/Top-1"), 0)
+    write_results(cells.store, cell, scores(0, 1.0), LABELS, sources="older")
+    evidence = gather(cells)
+    assert evidence["conditions"]["older_code"] == 1
+    assert [c["seed"] for c in evidence["cells"] if c["older_code"]] == [0]
+
+
+def test_a_cell_is_listed_once_with_all_that_an_audit_needs(tmp_path: Path):
+    evidence = gather(filled(tmp_path))
+    cells = evidence["cells"]
+    assert len(cells) == 12 == len({cell["evaluation"] for cell in cells})
+    for cell in cells:
+        assert cell["arguments"]["training"]["module"]["class"] == "tests.harness.fakes.Net"
+        assert cell["curves"]["train/loss"] == [[0, 3.0], [1, 2.0], [2, 1.0]]
+        found = unpack_predictions(cell["predictions"])
+        assert 100 * np.mean(found["predicted"] == found["label"]) == pytest.approx(cell["metrics"]["top1"], abs=1e-3)
+    assert evidence["conditions"]["hardware"] == ["abacus"] and evidence["conditions"]["versions"] == ["python 3"]
+
+
+def test_own_data_replace_all_data_sets_by_one_and_publish_nothing(tmp_path: Path):
+    for subset in ("train", "test"):
+        (tmp_path / "root" / subset).mkdir(parents=True)
+    cells = unfilled(tmp_path, data=Files(name="mine"), data_root=tmp_path / "root")
+    assert [column.key for column in cells.columns] == ["mine/Top-1", "mine/mAP"]
+    evidence = gather(cells)
+    assert evidence["claims"] == [] and evidence["conditions"]["own_data"] == "mine"
+    assert {value for row in evidence["rows"] for value in row["published"]} == {None}
+
+
+def test_footnotes_are_those_of_the_table_and_of_its_rows(tmp_path: Path):
+    made = table(notes=("first",), rows=(dataclasses.replace(table().rows[0], note="odd"), *table().rows[1:]))
+    assert gather(unfilled(tmp_path, made))["notes"] == ["first", "plain: odd"]
+
+
+@pytest.mark.parametrize("length", [0, 1, CURVE_POINTS, CURVE_POINTS + 1, 1000])
+def test_a_thinned_curve_keeps_its_ends_and_its_order(length: int):
+    curve = [[float(epoch), -epoch / 7] for epoch in range(length)]
+    kept = thinned(curve)
+    assert len(kept) == min(length, CURVE_POINTS)
+    assert kept[:1] == curve[:1] and kept[-1:] == curve[-1:]
+    assert all(point in curve for point in kept)
+    epochs = [epoch for epoch, _ in kept]
+    assert epochs == sorted(set(epochs))
+
+
+def test_the_last_bits_of_a_number_leave_no_trace():
+    assert rounded({"a": (0.1 + 0.2, [1 / 3]), "b": True, "c": 12345678}) == {"a": [0.3, [0.333333]], "b": True, "c": 12345678}
+    assert rounded(50.0 * (1 + 1e-15)) == 50.0
+
+
+def packed(given: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    index = np.arange(len(labels)) * 3
+    return unpack_predictions(pack_predictions(video_index=index, labels=labels, scores=given, ids=index.astype(str)))
+
+
+def test_predictions_are_packed_without_loss():
+    given = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    labels = np.random.default_rng(1).integers(0, 7, 50)
+    found = packed(given, labels)
+    np.testing.assert_array_equal(found["video"], np.arange(50) * 3)
+    np.testing.assert_array_equal(found["label"], labels)
+    np.testing.assert_array_equal(found["predicted"], given.argmax(1))
+    for k in range(1, 8):
+        np.testing.assert_array_equal(found["rank"] < k, hits(given, labels, k))
+    exact = [np.exp(row[row.argmax()]) / sum(np.exp(value) for value in row) for row in given.astype(np.float64)]
+    np.testing.assert_allclose(found["probability"], exact, atol=0.5 / 255 + 1e-9)
+
+
+def test_of_equal_scores_the_smaller_class_goes_first_as_in_the_metrics():
+    given, labels = np.zeros((3, 3)), np.arange(3)
+    found = packed(given, labels)
+    assert found["predicted"].tolist() == [0, 0, 0] and found["rank"].tolist() == [0, 1, 2]
+    for k in (1, 2, 3):
+        np.testing.assert_array_equal(found["rank"] < k, hits(given, labels, k))
+
+
+@pytest.mark.parametrize("holes", [[np.nan, np.nan, np.nan], [9.0, np.nan, 0.0]])
+def test_a_video_that_could_not_be_decoded_is_no_prediction_and_ranks_last(holes: list[float]):
+    found = packed(np.array([holes, [0.0, 2.0, 1.0]]), np.array([0, 1]))
+    assert found["predicted"].tolist() == [UNDECODABLE, 1]
+    assert found["rank"].tolist() == [3, 0]
+    assert found["probability"][0] == 0 and found["probability"][1] > 0
+
+
+def test_scores_of_any_size_have_a_probability():
+    found = packed(np.array([[1e4, 0.0], [-1e4, -1e4]]), np.array([0, 0]))
+    np.testing.assert_allclose(found["probability"], [1.0, 0.5], atol=0.5 / 255)

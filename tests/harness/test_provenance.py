@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from experiments.harness import provenance
+from experiments.harness.provenance import PACKAGES, hardware, source_hash, versions
+
+FILES = {
+    "lightning_modules/__init__.py": "",
+    "lightning_modules/net.py": "import torch\nfrom lightning_modules.layers import block\n",
+    "lightning_modules/layers/__init__.py": "",
+    "lightning_modules/layers/block.py": "def later():\n    import datamodules.batch\n",
+    "datamodules/__init__.py": "",
+    "datamodules/batch.py": "import lightning_modules.net  # a circle\n",
+    "datamodules/unused.py": "",
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository in which a class of net.py needs block.py, and that one batch.py inside a function."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
+    return tmp_path
+
+
+def hash_of_net() -> str:
+    source_hash.cache_clear()
+    return source_hash(type("Net", (), {"__module__": "lightning_modules.net"}))
+
+
+@pytest.fixture(autouse=True)
+def forget_hashes():
+    yield
+    source_hash.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["lightning_modules/net.py", "lightning_modules/layers/block.py", "datamodules/batch.py"])
+def test_code_is_older_when_any_file_that_it_imports_has_changed(repository: Path, name: str):
+    before = hash_of_net()
+    path = repository / name
+    path.write_text(path.read_text() + "# changed\n")
+    assert hash_of_net() != before
+
+
+def test_code_is_not_older_because_of_files_that_it_does_not_import(repository: Path):
+    before = hash_of_net()
+    (repository / "datamodules/unused.py").write_text("x = 1\n")
+    (repository / "lightning_modules/new.py").write_text("x = 1\n")
+    assert hash_of_net() == before
+
+
+def test_a_moved_file_is_another_source(repository: Path):
+    before = hash_of_net()
+    (repository / "lightning_modules/layers/block.py").rename(repository / "lightning_modules/layers/part.py")
+    (repository / "lightning_modules/net.py").write_text(FILES["lightning_modules/net.py"].replace("block", "part"))
+    assert hash_of_net() != before
+
+
+def test_code_of_others_is_told_by_its_version_not_by_its_files():
+    assert source_hash(Path) == source_hash(dict)
+    found = versions()
+    assert set(found) == {"python", *PACKAGES}
+    assert found["python"] == ".".join(map(str, sys.version_info[:3])) and found["numpy"] == version("numpy")
+
+
+def test_a_package_that_is_not_there_is_named_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(provenance, "PACKAGES", ("no-such-package",))
+    assert versions()["no-such-package"] == "not installed"
+
+
+def test_the_sources_of_a_real_module_reach_network_layers_and_losses():
+    code = (
+        "from experiments.harness import provenance as p; from lightning_modules.ligar import Ligar; seen = []\n"
+        "real = p._own_imports; p._own_imports = lambda path: seen.append(path) or real(path); p.source_hash(Ligar)\n"
+        "print('\\n'.join(str(path.relative_to(p.REPOSITORY)) for path in seen))"
+    )
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"lightning_modules/ligar/network.py", "lightning_modules/layers/depthwise.py", "lightning_modules/base.py",
+            "lightning_modules/losses/am_softmax.py", "lightning_modules/recipe.py"} <= set(seen)  # fmt: skip
+
+
+def test_the_processor_has_a_name():
+    assert hardware("cpu").endswith("(CPU)") and len(hardware("cpu")) > len(" (CPU)")
+
+
+def test_a_processor_without_a_name_is_told_by_its_kind(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(provenance, "_cpuinfo", lambda: [])
+    assert hardware("cpu").endswith("(CPU)")

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import copy
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.harness.evidence import gather
+from experiments.harness.render import DASH, markdown_table, table_cells, to_csv, to_json, to_markdown, value
+from experiments.harness.store import REPOSITORY
+from tests.harness.fakes import table
+from tests.harness.test_evidence import filled, unfilled
+
+COMMITTED = sorted(path for path in (REPOSITORY / "results").glob("*/*.json") if path.parent.name != "runs")
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return gather(filled(tmp_path_factory.mktemp("store"), controls=True), lambda row, column: 4.5067)
+
+
+def changed(evidence: dict[str, Any], **conditions: Any) -> dict[str, Any]:
+    found = copy.deepcopy(evidence)
+    found["conditions"].update(conditions)
+    return found
+
+
+def grid(page: str, first: str) -> list[list[str]]:
+    """Return the cells of the Markdown table whose head starts with ``first``."""
+    lines = page.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {first}"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.replace("\\|", "\0").strip("|").split("|")])
+    return [rows[0], *rows[2:]]
+
+
+def test_the_same_evidence_gives_the_same_page_also_after_its_file(evidence: dict[str, Any]):
+    again = json.loads(to_json(evidence))
+    assert to_markdown(again) == to_markdown(evidence)
+    assert to_csv(again) == to_csv(evidence)
+    reordered = dict(reversed(list(evidence.items())))
+    assert (to_markdown(reordered), to_json(reordered)) == (to_markdown(evidence), to_json(evidence))
+
+
+def test_published_and_our_value_stand_side_by_side(evidence: dict[str, Any]):
+    head, plain, wide, quoted = grid(to_markdown(evidence), "Method")
+    assert head[:3] == ["Method", "S Top-1 published", "S Top-1 ours"]
+    mean, low, high = (evidence["rows"][0]["ours"][0][key] for key in ("mean", "low", "high"))
+    assert plain[:3] == ["plain", "70.0", f"{mean:.1f} [{low:.1f}, {high:.1f}]"]
+    assert head[7:] == ["Param. (M) (torch rule) published", "Param. (M) (torch rule) ours"]
+    assert wide[7:] == ["2.4", "4.51"]
+    assert quoted == ["quoted", "73", DASH, DASH, DASH, DASH, DASH, "4", DASH]
+
+
+def test_a_missing_cell_is_a_dash(tmp_path: Path):
+    page = to_markdown(gather(unfilled(tmp_path)))
+    assert [row[2] for row in grid(page, "Method")[1:]] == [DASH] * 3
+    for claim in grid(page, "Claim")[1:]:
+        assert claim[4:] == [DASH, DASH, DASH, "**not run**"]
+
+
+def test_the_committed_value_stands_between_the_published_and_ours(evidence: dict[str, Any]):
+    committed = copy.deepcopy(evidence)
+    committed["rows"][1]["ours"][0].update(mean=11.11, low=9.99, high=12.22)
+    committed["columns"], committed["rows"][0]["ours"] = committed["columns"][:3], committed["rows"][0]["ours"][:3]
+    head, plain, wide, _ = grid(to_markdown(evidence, committed), "Method")
+    assert head[1:4] == ["S Top-1 published", "S Top-1 committed", "S Top-1 ours"]
+    assert wide[2] == "11.1 [10.0, 12.2]"
+    assert plain[11] == DASH, "the committed table had no such column"
+
+
+def test_what_means_something_in_markdown_is_escaped(tmp_path: Path):
+    assert markdown_table(["a|b"], [["1\n2"]]).splitlines() == ["| a\\|b |", "| ---- |", "| 1 2  |"]
+    made = table(rows=(*table().rows[:2], dataclasses.replace(table().rows[2], label="x | y")), claims=())
+    page = to_markdown(gather(unfilled(tmp_path, made)))
+    assert "| x \\| y |" in page
+
+
+def test_every_line_of_a_table_is_as_wide_as_the_others():
+    lines = markdown_table(["a", "bb"], [["long cell", ""], ["–", "1|2"]]).splitlines()
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_claims_are_printed_with_difference_noise_and_verdict(evidence: dict[str, Any]):
+    head, first, second = grid(to_markdown(evidence), "Claim")
+    claim = evidence["claims"][0]
+    assert first[0] == "X1: wide > plain" and first[1] == "S Top-1"
+    assert first[2] == "+2.50 (25 of 1,000 videos)" and first[3] == claim["published"]["noise"]["verdict"]
+    assert first[4] == f"{claim['ours']['mean']:+.1f} [{claim['ours']['low']:+.1f}, {claim['ours']['high']:+.1f}]"
+    assert first[-1] == f"**{claim['verdict']}**"
+    assert second[2:4] == ["+1.00", DASH]
+    assert len(head) == len(first)
+
+
+def test_controls_and_conditions_are_on_the_page(evidence: dict[str, Any]):
+    page = to_markdown(evidence)
+    assert "A/A: one row's seeds in two halves" in page
+    assert "what remains when frames are shuffled" in page
+    assert "- hardware: abacus" in page and "- versions: python 3" in page and "seeds 0, 1, 2" in page
+    assert "embedded benchmark, generator version" in page
+    assert "S is replaced by the member *scenes A (for UCF-101), tiny*" in page
+
+
+@pytest.mark.parametrize(
+    ("conditions", "text"),
+    [
+        (dict(limit_batches=2), "**cut short to 2 batches**"),
+        (dict(older_code=3), "**3 cells were trained by older code**"),
+        (dict(init_checkpoint="my.ckpt"), "started from my.ckpt instead of the table's initialisation"),
+        (dict(own_data="mine"), "your own data set (mine)"),
+    ],
+)
+def test_anything_reduced_or_changed_is_said(evidence: dict[str, Any], conditions: dict[str, Any], text: str):
+    assert text in to_markdown(changed(evidence, **conditions))
+    assert text not in to_markdown(evidence)
+
+
+def test_missing_and_undecodable_videos_are_counted_on_the_page(evidence: dict[str, Any]):
+    found = copy.deepcopy(evidence)
+    found["cells"][0]["counts"].update(missing_train_videos=2, undecodable_test_videos=1)
+    assert "16 / 40 (2 missing train videos) (1 undecodable test videos)" in to_markdown(found)
+
+
+def test_the_values_can_be_read_back_from_csv(evidence: dict[str, Any]):
+    rows = list(csv.DictReader(io.StringIO(to_csv(evidence))))
+    assert len(rows) == 3 * 4
+    first = rows[0]
+    assert (first["table"], first["row"], first["column"], first["published"]) == ("paper/table9", "plain", "S/Top-1", "70.0")
+    assert float(first["ours"]) == evidence["rows"][0]["ours"][0]["mean"] and first["seeds"] == "3"
+    assert first["test_videos"] == "40" and first["data"] == "scenes A (for UCF-101), tiny"
+    cost = next(row for row in rows if row["column"] == "Param. (M)" and row["row"] == "wide")
+    assert (cost["ours"], cost["low"], cost["data"]) == ("4.5067", "", "")
+    quoted = [row for row in rows if row["row"] == "quoted"]
+    assert [row["published"] for row in quoted] == ["73", "", "", "4"] and {row["ours"] for row in quoted} == {""}
+
+
+def test_the_console_and_the_tracker_get_the_same_cells(evidence: dict[str, Any]):
+    heads, rows = table_cells(evidence)
+    assert heads[0] == "Method" and len(heads) == 9 and all(len(row) == 9 for row in rows)
+    assert rows[2][1:3] == ["73", DASH]
+
+
+def test_percentages_have_an_interval_and_costs_do_not():
+    assert value({"mean": 12.345, "low": 10.0, "high": 15.06}, "top1") == "12.3 [10.0, 15.1]"
+    assert value({"mean": 4.506674}, "params_m") == "4.51"
+    assert value(None, "top1") == DASH
+
+
+@pytest.mark.skipif(not COMMITTED, reason="no results are committed")
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_committed_pages_are_what_their_evidence_renders_to(path: Path):
+    evidence = json.loads(path.read_text())
+    assert path.read_text() == to_json(evidence)
+    assert path.with_suffix(".md").read_text() == to_markdown(evidence)
+    assert path.with_suffix(".csv").read_text() == to_csv(evidence)

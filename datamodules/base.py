@@ -183,8 +183,9 @@ class ClipDataModule(L.LightningDataModule):
         )
         # Lightning makes the first iterator of a fit before on_train_epoch_start. Where it starts worker processes, they
         # must already know the epoch and the clip scores with which a resumed training goes on.
-        if self.trainer is not None:
-            sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+        trainer: Any = self.trainer
+        if trainer is not None:
+            sampler.set_epoch(trainer.fit_loop.epoch_progress.current.processed)
         self.begin_epoch()
         return self._loader(self._train_clips, sampler, self.batch_size)
 

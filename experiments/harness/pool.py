@@ -149,7 +149,7 @@ def _exit_after(work: Callable[[], int]) -> None:
     status = 1
     try:
         status = work()
-    except BaseException:  # noqa: BLE001 - this is the last frame of the process
+    except BaseException:
         traceback.print_exc()
     finally:
         with contextlib.suppress(Exception):

@@ -48,7 +48,10 @@ def _cpuinfo() -> list[str]:
 
 @cache
 def source_hash(*classes: type) -> str:
-    """Return a hash over the source files that these classes need, directly or through imports of this repository."""
+    """Return a hash over the code that these classes need, directly or through imports of this repository.
+
+    Comments, docstrings and layout do not count: they change no result.
+    """
     todo = [cls.__module__ for cls in classes]
     files: set[Path] = set()
     while todo:
@@ -59,8 +62,17 @@ def source_hash(*classes: type) -> str:
         todo += _own_imports(path)
     digest = hashlib.sha256()
     for path in sorted(files):
-        digest.update(str(path.relative_to(REPOSITORY)).encode() + path.read_bytes())
+        digest.update(f"{path.relative_to(REPOSITORY)}: {_code(path)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _code(path: Path) -> str:
+    """Return a file's code in one layout (the same for every version of Python), without comments and docstrings."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def _module_path(module: str) -> Path | None:

@@ -109,7 +109,7 @@ class Tracking:
         if self.mode == "online":
             try:
                 return wandb.init(mode="online", **arguments)
-            except Exception as error:  # noqa: BLE001 - any failure to reach the server leads to the same decision
+            except Exception as error:
                 print(f"wandb: server not reached ({error}); this run is logged offline", file=sys.stderr)
         return wandb.init(mode="offline", **arguments)
 
@@ -127,7 +127,7 @@ def _guard(action: Callable[[], Any]) -> Any:
     """Run a logging action; a failure is printed to the cell's log and goes no further."""
     try:
         return action()
-    except Exception as error:  # noqa: BLE001 - logging must never cost a cell
+    except Exception as error:
         print(f"tracking: {type(error).__name__}: {error} (the run goes on without it)", file=sys.stderr)
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Noting(LigarData):
         super().__init__(**arguments)
         self.notes: dict = {"train": [], "test": [], "parameters": [], "batch_size": self.batch_size}
 
-    __init__.__signature__ = __import__("inspect").signature(LigarData.__init__)  # type: ignore[attr-defined]
+    __init__.__signature__ = inspect.signature(LigarData.__init__)  # type: ignore[attr-defined]  # as Build checks it
 
     def begin_epoch(self) -> None:
         super().begin_epoch()
@@ -51,7 +52,7 @@ class Noting(LigarData):
         return super().on_after_batch_transfer(batch, dataloader_idx)
 
     def teardown(self, stage: str) -> None:
-        path = Path(os.environ[NOTES_VARIABLE]) / f"{stage}.{self.trainer.global_rank}"
+        path = Path(os.environ[NOTES_VARIABLE]) / f"{getattr(stage, 'value', stage)}.{self.trainer.global_rank}"
         torch.save(self.notes | {"scores": self.state_dict(), "world_size": self.trainer.world_size}, path)
 
 

@@ -181,8 +181,8 @@ class ClipDataModule(L.LightningDataModule):
         sampler = EpochSampler(
             len(videos), batch_size=self.batch_size, seed=self.seed, rank=rank, world_size=world_size
         )
-        # Lightning makes the first iterator of a fit before on_train_epoch_start. Where it starts worker processes, they
-        # must already know the epoch and the clip scores with which a resumed training goes on.
+        # Lightning makes the first iterator of a fit before on_train_epoch_start. Where it starts worker processes,
+        # they must already know the epoch and the clip scores with which a resumed training goes on.
         trainer: Any = self.trainer
         if trainer is not None:
             sampler.set_epoch(trainer.fit_loop.epoch_progress.current.processed)

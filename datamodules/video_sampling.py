@@ -79,8 +79,8 @@ class EpochSampler(Sampler):
         self.num_batches = num_videos // (batch_size * world_size)
         if self.num_batches == 0:
             raise ValueError(
-                f"{num_videos} training videos do not fill one batch of {batch_size} videos on {world_size} process(es); "
-                "use a smaller batch_size"
+                f"{num_videos} training videos do not fill one batch of {batch_size} videos on {world_size} "
+                "process(es); use a smaller batch_size"
             )
         self.num_videos, self.batch_size, self.seed = num_videos, batch_size, seed
         self.rank, self.world_size = rank, world_size

@@ -3,7 +3,7 @@
 Paper:      Izutov, LIGAR: Lightweight General-purpose Action Recognition, 2021, Table 3.
 Run:        python experiments/ligar_table3.py            (embedded benchmark)
             python experiments/ligar_table3.py --profile paper --data-root DATA --init-checkpoint FILE
-Protocol:   continuous sampling; UCF-101 split 1 with a single view, ActivityNet-200 with 10 temporal views (Sec. VI.ii).
+Protocol:   continuous sampling; UCF-101 split 1 with a single view, ActivityNet-200 with 10 temporal views (VI.ii).
 Deviations: the readiness threshold is the paper's 70 % of frames (the released code: 80 %); the released configurations
             with ACS leave AugMix out, so both rows do.
 """
@@ -53,10 +53,10 @@ TABLE = Table(
         Claim("L31", "w/ ACS", ">", "w/o ACS", columns=("ActivityNet-200/mAP",)),
     ),
     notes=(
-        "The published gain on UCF-101 is 4 of 3,783 videos in Top-1 and 1 video in Top-5; in Top-5 on ActivityNet-200 the "
-        "row with ACS is the lower one, although the text claims an improvement.",
-        "No whole number of 4,926 videos (the official validation set) gives the published 92.70: the paper tested on an "
-        "unknown number of obtainable videos, so the noise bounds for ActivityNet-200 are too narrow if anything.",
+        "The published gain on UCF-101 is 4 of 3,783 videos in Top-1 and 1 video in Top-5; in Top-5 on ActivityNet-200 "
+        "the row with ACS is the lower one, although the text claims an improvement.",
+        "No whole number of 4,926 videos (the official validation set) gives the published 92.70: the paper tested on "
+        "an unknown number of obtainable videos, so the noise bounds for ActivityNet-200 are too narrow if anything.",
     ),
 )
 

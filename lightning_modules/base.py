@@ -119,7 +119,7 @@ class ClipClassifier(L.LightningModule):
         return batch_idx / max(1, self.trainer.num_training_batches)
 
     def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
-        """Set the learning rate of this step: a function of the epoch and the share of it done, so nothing to resume."""
+        """Set this step's learning rate: a function of the epoch and the share of it done, so nothing to resume."""
         lr = self.recipe.lr_at(self.current_epoch, self.epoch_progress(batch_idx))
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = lr

@@ -40,7 +40,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """Read a checkpoint without running code from it.
 
     Raises:
-        ValueError: the file is missing, damaged or no checkpoint, or needs more than tensors and plain values to be read.
+        ValueError: the file is missing, damaged or no checkpoint, or needs more than tensors and plain values.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -273,8 +273,8 @@ def _source(letter: str, real: str, *, seed: int) -> Member:
     )
 
 
-# Difficulties put the baseline mid-scale and were fixed before any other row was run: LIGAR without clip selection, one seed,
-# gave 90 % on scenes A at difficulty 1 and 64 % at 2; on untrimmed A 66 % at 1 and 67 % at 1.5.
+# Difficulties put the baseline mid-scale and were fixed before any other row was run: LIGAR without clip selection,
+# one seed, gave 90 % on scenes A at difficulty 1 and 64 % at 2; on untrimmed A 66 % at 1 and 67 % at 1.5.
 STAND_INS: dict[str, Member] = {
     "UCF-101": _scenes("A", "UCF-101", seed=101, difficulty=2.0),
     "HMDB51": _scenes("B", "HMDB51", seed=51, difficulty=2.8),

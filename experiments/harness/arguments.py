@@ -17,15 +17,24 @@ def parser(description: str) -> argparse.ArgumentParser:
     """Return the parser shared by table scripts and ``python -m experiments``."""
     parse = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parse.add_argument_group("what to run")
-    what.add_argument("--profile", choices=PROFILES, default="proxy", help="smoke: seconds, checks that it runs; proxy: the "
-                      "embedded benchmark (default); paper: real data, full-size network")  # fmt: skip
-    what.add_argument("--data-root", type=Path, help="folder with the real videos and annotations")
-    what.add_argument("--data", choices=("folder",), help="your own data set in place of the table's: a folder per class "
-                      "under train/ and val/")  # fmt: skip
+    profiles = (
+        "smoke: seconds, shows that it runs; proxy: the embedded benchmark (default); paper: real data, full size"
+    )
+    what.add_argument("--profile", choices=PROFILES, default="proxy", help=profiles)
+    roots = (
+        "folder with the real videos and annotations; with several data sets, a folder each (ucf101, activitynet200)"
+    )
+    what.add_argument("--data-root", type=Path, help=roots)
+    own = "your own data set in place of the table's: a folder per class under train/ and val/"
+    what.add_argument("--data", choices=("folder",), help=own)
     what.add_argument("--size", choices=("proxy", "paper"), default="proxy", help="with --data: which network")
     what.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows")
+    what.add_argument(
+        "--columns", nargs="+", metavar="GROUP", help="only these data sets, as printed in the table's head"
+    )
     what.add_argument("--seeds", type=int, default=DEFAULT_SEEDS, metavar="N", help="run seeds 0 to N-1 (default 3)")
-    what.add_argument("--limit-batches", type=int, metavar="N", help="cut every epoch and test to N batches; marked")
+    cut = "a real run cut short, and marked so: N batches per epoch and test, one epoch per stage"
+    what.add_argument("--limit-batches", type=int, metavar="N", help=cut)
     what.add_argument("--batch-size", type=int, help="videos per batch in place of the recipe's")
     what.add_argument("--views", type=int, help="test views in place of the table's")
     what.add_argument(
@@ -34,8 +43,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     what.add_argument("--refresh", choices=("stale", "all"), help="run cells again that older code made, or all")
     what.add_argument("--no-controls", action="store_true", help="skip the tests on shuffled and repeated frames")
     how = parse.add_argument_group("how to run")
-    how.add_argument("--jobs", type=int, default=None, metavar="N", help="cells at the same time (default: one per core; "
-                     "1 on a GPU)")  # fmt: skip
+    how.add_argument("--jobs", type=int, metavar="N", help="cells at the same time (default: one per core; 1 on a GPU)")
     how.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu")
     how.add_argument("--devices", type=int, default=1, help="processes per cell (data parallel)")
     how.add_argument("--precision", default="32-true", help="Lightning's precision, such as bf16-mixed")

@@ -27,7 +27,7 @@ class Options:
         seeds: the seeds to run.
         data_root: folder with the real videos; None for the embedded benchmark.
         data: a source that replaces the table's data sets; None keeps them.
-        limit_batches: cut every epoch and test short; None runs in full.
+        limit_batches: cut every epoch and test short, and every stage to one epoch; None runs in full.
         init_checkpoint: file in place of a pre-training; ``"none"`` trains from scratch; None as the table says.
         batch_size: videos per batch in place of the recipe's.
         views: test views in place of the table's.
@@ -193,6 +193,14 @@ def training(table: Table, row: Row, column: Column, seed: int, options: Options
     return _training(table.paper, module, data, recipe, init, seed, profile, options)
 
 
+def root_of(source: Any, data_root: Path | None) -> Path | None:
+    """Return the folder of one data set: ``data_root/<name in small letters and digits>`` if it exists, else itself."""
+    if data_root is None:
+        return None
+    own = data_root / "".join(letter for letter in source.name.lower() if letter.isalnum())
+    return own if own.is_dir() else data_root
+
+
 def _recipe_options(options: Options) -> dict[str, Any]:
     return {"batch_size": options.batch_size} if options.batch_size is not None else {}
 
@@ -202,7 +210,9 @@ def _training(
     options: Options,
 ) -> Training:  # fmt: skip
     source = data.arguments["source"]
-    root = None if isinstance(source, Member) else options.data_root
+    root = None if isinstance(source, Member) else root_of(source, options.data_root)
+    if options.limit_batches is not None:
+        recipe = replace(recipe, stages=tuple(replace(stage, epochs=1) for stage in recipe.stages))
     return Training(
         paper=paper,
         module=module,
@@ -260,7 +270,7 @@ def _init(table: Table, name: str | None, seed: int, options: Options, where: st
 
 
 def _pretraining(table: Table, init: Pretrain, seed: int, options: Options, where: str) -> Training:
-    """Return the training that ``init`` describes; own videos replace what is tested, not what it was pre-trained on."""
+    """Return the training that ``init`` describes; own videos replace what is tested, not what was pre-trained on."""
     profile, options = table.profiles[options.profile], replace(options, data=None, data_root=None)
     module = table.module.with_arguments(profile.module, where=where).with_arguments(init.module, where=where)
     data = init.data.with_arguments(profile.data, where=where)

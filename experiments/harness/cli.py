@@ -83,8 +83,8 @@ def _run_tables(tables: Sequence[Table], arguments: argparse.Namespace, options:
         return 0
     cells = [_cells(table, options, places.store, arguments) for table in tables]
     wanted: dict[Evaluation, str] = {}
-    for table_wanted in (table_cells.wanted() for table_cells in cells):
-        for cell, label in table_wanted.items():
+    for of_table in cells:
+        for cell, label in of_table.wanted().items():
             wanted.setdefault(cell, label)
     _report_missing(options)
     if arguments.dry_run:
@@ -109,8 +109,13 @@ def _cells(table: Table, options: Options, store: Store, arguments: argparse.Nam
         rows = tuple(row.label for row in table.rows)
     for label in rows:
         table.row(label)
+    known = {column.group for column in table.columns if not column.is_cost}
+    for group in arguments.columns or ():
+        if group not in known:
+            raise ValueError(f"--columns {group!r}: {table.id} has {', '.join(sorted(map(repr, known)))}")
+    groups = tuple(arguments.columns) if arguments.columns and options.data is None else None
     controls = not arguments.no_controls and options.profile == "proxy" and options.data is None
-    return TableCells(table, options, store, rows=rows, controls=controls)
+    return TableCells(table, options, store, rows=rows, controls=controls, groups=groups)
 
 
 def _report_missing(options: Options) -> None:

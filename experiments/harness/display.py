@@ -102,8 +102,8 @@ class Display:
         if taken:
             return sum(taken) / len(taken)
         now = time.monotonic()
-        started = [(now - self._running_since[id(o)]) / o.done for o in jobs
-                   if o.kind == job.kind and o.state == "running" and o.done > 0.05 and id(o) in self._running_since]  # fmt: skip
+        running = [o for o in jobs if o.kind == job.kind and o.state == "running" and o.done > 0.05]
+        started = [(now - self._running_since[id(o)]) / o.done for o in running if id(o) in self._running_since]
         return sum(started) / len(started) if started else GUESS_SEC[job.kind]
 
 

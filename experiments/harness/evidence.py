@@ -38,12 +38,23 @@ class TableCells:
         store: where cells live.
         rows: labels of the rows wanted.
         controls: also the evaluations on shuffled and repeated frames.
+        groups: column groups wanted; None means all.
     """
 
-    def __init__(self, table: Table, options: Options, store: Store, *, rows: tuple[str, ...], controls: bool) -> None:
+    def __init__(
+        self,
+        table: Table,
+        options: Options,
+        store: Store,
+        *,
+        rows: tuple[str, ...],
+        controls: bool,
+        groups: tuple[str, ...] | None = None,
+    ) -> None:
         self.table, self.options, self.store, self.controls = table, options, store, controls
         self.rows = tuple(row for row in table.rows if row.label in rows and not row.cited)
-        self.columns = data_columns(table, options)
+        columns = data_columns(table, options)
+        self.columns = tuple(column for column in columns if groups is None or column.group in groups)
 
     def evaluation(self, row: Row, column: Column, seed: int) -> Evaluation:
         """Return one cell."""
@@ -169,7 +180,7 @@ COUNTS = ("num_", "missing_", "undecodable_")
 
 def _column(cells: TableCells, column: Column) -> dict[str, Any]:
     data = None
-    if not column.is_cost:
+    if column in cells.columns and cells.rows:
         cell = cells.evaluation(cells.rows[0], column, cells.options.seeds[0])
         data = cell.data.arguments["source"].name
     return {
@@ -190,6 +201,8 @@ def _row(cells: TableCells, row: Row, columns: tuple[Column, ...], costs: Costs 
             ours.append(None)
         elif column.is_cost:
             ours.append({"mean": costs(row, column)} if costs is not None else None)
+        elif column not in cells.columns:
+            ours.append(None)
         else:
             scores, labels = cells.scores(row, column)
             ours.append(
@@ -217,7 +230,7 @@ def _claims(cells: TableCells) -> list[dict[str, Any]]:
                 "ours": None,
                 "verdict": "not run",
             }
-            if not column.is_cost and better in cells.rows and worse in cells.rows:
+            if column in cells.columns and better in cells.rows and worse in cells.rows:
                 difference = _difference(cells, better, worse, column)
                 if difference is not None:
                     entry["ours"] = {**dataclasses.asdict(difference), "p_holm": None}

@@ -159,7 +159,7 @@ def _exit_after(work: Callable[[], int]) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Let the allocator keep what a step frees for the next one: returning it costs 5 to 15 % of a step in page faults."""
+    """Let the allocator keep what a step frees for the next one: returning it costs 5 to 15 % of a step."""
     with contextlib.suppress(OSError, AttributeError):  # glibc only
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)

@@ -10,6 +10,7 @@ from typing import Any
 
 DASH = "–"
 PERCENT_METRICS = ("top1", "top5", "mean_class_acc", "map")
+ORDERS = ("forward", "shuffled", "repeated")
 Evidence = Mapping[str, Any]
 
 
@@ -186,11 +187,11 @@ def _controls(evidence: Evidence) -> str:
                       + markdown_table(["On", "Row", "Difference", "Verdict"], lines))  # fmt: skip
     if controls["frame_order"]:
         lines = [
-            [c["column"].replace("/", " "), c["row"], *(f"{c[o]:.1f}" if o in c else DASH for o in ("forward", "shuffled", "repeated"))]
+            [c["column"].replace("/", " "), c["row"], *(f"{c[order]:.1f}" if order in c else DASH for order in ORDERS)]
             for c in controls["frame_order"]
-        ]  # fmt: skip
-        blocks.append("Frame order at test time: what remains when frames are shuffled, or one frame is repeated, needs "
-                      "no time.\n\n" + markdown_table(["On", "Row", "In order", "Shuffled", "One frame"], lines))  # fmt: skip
+        ]
+        text = "Frame order at test time: what remains when frames are shuffled, or one is repeated, needs no time."
+        blocks.append(f"{text}\n\n" + markdown_table(["On", "Row", "In order", "Shuffled", "One frame"], lines))
     return "## Controls\n\n" + "\n\n".join(blocks) if blocks else ""
 
 

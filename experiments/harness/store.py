@@ -129,7 +129,7 @@ class CellFolder:
         return "interrupted" if self.last.exists() else "missing"
 
     def save_scores(self, video_index: np.ndarray, labels: np.ndarray, scores: np.ndarray, ids: list[str]) -> None:
-        """Store class scores ``(N, K)`` of the test videos, in half the space a float needs where that loses nothing."""
+        """Store class scores ``(N, K)`` of the test videos."""
         self.path.mkdir(parents=True, exist_ok=True)
         temporary = self.path / f".scores.{os.getpid()}.npz"
         np.savez_compressed(

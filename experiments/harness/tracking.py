@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import netrc
 import os
 import sys
 import threading
@@ -14,12 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from experiments.harness.cell import Training
 
 INIT_TIMEOUT_SEC = 20
 FINISH_TIMEOUT_SEC = 60.0
 PROJECT = "action-recognition-tables"
+SERVERS = ("api.wandb.ai", "api.forge.coreweave.com")  # the public one under its old and its new name
 Log = Callable[[Mapping[str, float], int], None]
 
 
@@ -117,9 +120,9 @@ class Tracking:
 def _has_key() -> bool:
     if os.environ.get("WANDB_API_KEY"):
         return True
-    netrc = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
-    with contextlib.suppress(OSError):
-        return "api.wandb.ai" in netrc.read_text()
+    hosts = {*SERVERS, urlsplit(os.environ.get("WANDB_BASE_URL", "")).netloc} - {""}
+    with contextlib.suppress(OSError, netrc.NetrcParseError):
+        return not hosts.isdisjoint(netrc.netrc(os.environ.get("NETRC", Path.home() / ".netrc")).hosts)
     return False
 
 

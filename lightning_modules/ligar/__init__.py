@@ -22,8 +22,8 @@ Where to find it
 What the paper leaves open, and what we chose
     Eq. 1 can be read four ways, one of which does not normalise. We take the released code's: a frame with a negative
     score weighs nothing, every other weighs 1 plus its score, and a window weighs the sum of its frames.
-    Eq. 2 multiplies by P_i, which eq. 1 uses for the sampling probability; the text means the predicted class's. We take
-    the largest cosine, as the code does.
+    Eq. 2 multiplies by P_i, which eq. 1 uses for the sampling probability; the text means the predicted class's. We
+    take the largest cosine, as the code does.
     Epochs, momentum, weight decay, loss weights, margins, scale: not in the paper; the released configuration's.
     Which ActivityNet videos were tested: unknown. Untrimmed videos with their dominant label here.
 
@@ -33,7 +33,7 @@ Where paper and released code differ, and which we follow
     Published sizes: 4.47 M counts the 27-class network with batch normalisation folded; 4.74 GFLOPs counts
     multiplications and additions separately and adds element-wise operations (2.37 G multiply-accumulates).
     Readiness of a video for clip selection: 70 % of its frames in the paper, 80 % in the code. Paper.
-    Representation self-challenging is described, and off in the configurations for UCF-101, ActivityNet and Jester. Off.
+    Representation self-challenging is described, and off in the configurations for UCF-101, ActivityNet, Jester. Off.
     AugMix and clip selection are both described; no released configuration uses both. Table 3 without AugMix.
     Resuming restarts the loss's scale schedule in the code. Here it goes on.
 
@@ -43,7 +43,7 @@ Known errors in the published tables
     "Similar computation budget" to 3D-MobileNetV2: 4.74 against 0.45 GFLOPs.
 
 Symbols
-    F frames, N their number; n window (num_frames * frame_interval); S_i window that starts at frame i; v_k frame score;
+    F frames, N their number; n window (num_frames * frame_interval); S_i window from frame i; v_k frame score;
     P_i probability of a window; tau, T, alpha: progress, length and exponent of the cosine schedule (eq. 3).
 """
 

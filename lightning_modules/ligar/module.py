@@ -85,7 +85,7 @@ class Ligar(ClipClassifier):
         return [ClipSelectionFeedback(confidence="cosine")]
 
     def view_outputs(self, clips: Tensor) -> dict[str, Tensor]:
-        """Return ``embeddings`` ``(M, D)`` of unit length and their cosines with the class centres, ``logits`` ``(M, K)``."""
+        """Return unit-length ``embeddings`` ``(M, D)`` and their cosines with the centres, ``logits`` ``(M, K)``."""
         embeddings = self.network.embed(clips)
         return {"embeddings": embeddings, "logits": self.network.head.centres(embeddings)}
 

@@ -22,7 +22,7 @@ from lightning_modules.recipe import (
 )
 
 # Sec. V.iii: head only at 1e-2, warm-up 1e-5 to 1e-3, then eq. 3 with alpha 1.5; AGC; SGD. The paper gives no epochs:
-# 5 + 5 + 55, momentum 0.9, weight decay 1e-4 and the clipping factor are the released configuration's. 12 on each of 2 GPUs.
+# 5 + 5 + 55, momentum 0.9, weight decay 1e-4 and the clipping factor are the released configuration's. 12 per GPU.
 PAPER_RECIPE = Recipe(
     stages=(
         Stage(epochs=5, lr=Constant(1e-2), trainable="head"),
@@ -34,16 +34,16 @@ PAPER_RECIPE = Recipe(
     clipping=AdaptiveClipping(factor=0.2),
 )
 
-# The benchmark's clips are 32 pixels wide. Its network keeps all 15 blocks, the global path and the head at a quarter of
-# the width; block 13 keeps its resolution, so that the last maps are 2 x 2 and not a single pixel.
+# The benchmark's clips are 32 pixels wide. Its network keeps all 15 blocks, the global path and the head at a quarter
+# of the width; block 13 keeps its resolution, so that the last maps are 2 x 2 and not a single pixel.
 PROXY_BLOCKS = tuple(
     replace(block, stride=(block.stride[0], 1)) if index == 13 else block for index, block in enumerate(LARGE)
 )
 PROXY_MODULE = dict(width=0.25, blocks=PROXY_BLOCKS, embedding_dim=64, scale_epochs=18)
 
-# The same three stages, clipping and losses in 30 epochs. AdamW in place of SGD: from a pre-training of some thousand steps
-# SGD with the paper's rates, or ten to a hundred times them, hardly leaves chance within a minute of training. Chosen on
-# the pre-training's and the baseline's accuracy, before any row with clip selection was run.
+# The same three stages, clipping and losses in 30 epochs. AdamW in place of SGD: from a pre-training of some thousand
+# steps SGD with the paper's rates, or a hundred times them, hardly leaves chance within a minute of training. Chosen
+# on the pre-training's and the baseline's accuracy, before any row with clip selection was run.
 PROXY_RECIPE = Recipe(
     stages=(
         Stage(epochs=2, lr=Constant(1e-2), trainable="head"),
@@ -54,7 +54,7 @@ PROXY_RECIPE = Recipe(
     batch_size=24,
     clipping=AdaptiveClipping(factor=0.2),
 )
-# The joint pre-training of the released code has no frozen stage, a constant scale of 15 and clips the total norm at 40.
+# The joint pre-training of the released code has no frozen stage, a constant scale of 15, and clips the norm at 40.
 PROXY_PRETRAIN_MODULE = dict(scale=PolynomialScale(start=15.0, end=15.0))
 PROXY_PRETRAIN_RECIPE = Recipe(
     stages=(

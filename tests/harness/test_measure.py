@@ -6,7 +6,6 @@ import warnings
 import pytest
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from datamodules.ligar import LigarData
 from experiments.harness import Build, build_module
@@ -28,22 +27,10 @@ def costs() -> dict[str, float]:
 
 def test_ligar_costs_what_the_paper_says(costs: dict[str, float]):
     assert round(costs["params_m"] * 1e6) == 4_506_674
+    assert costs["gmacs"] == pytest.approx(2.2425, rel=0.005), "the paper's convolutions; ours counts matrix products too"
     assert costs["gmacs_fvcore"] == pytest.approx(2.3615, abs=5e-5)
     assert costs["gflops_fvcore"] == 2 * costs["gmacs_fvcore"]
     assert costs["gflops_fvcore"] == pytest.approx(PUBLISHED_GFLOPS, rel=0.005)
-
-
-def test_ligars_operations_are_convolutions_but_for_half_a_percent(costs: dict[str, float]):
-    with torch.device("meta"):
-        module = build_module(TABLE, row="w/o ACS", num_classes=CLASSES).eval()
-        clip = torch.empty(1, 1, 3, 16, 224, 224)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(clip)
-    by_operation = counter.get_flop_counts()["Global"]
-    convolutions = by_operation.pop(torch.ops.aten.convolution) / 2e9
-    assert convolutions == pytest.approx(2.2425, abs=5e-5)
-    assert costs["gmacs"] == pytest.approx(convolutions + sum(by_operation.values()) / 2e9, rel=1e-9)
-    assert costs["gmacs"] == pytest.approx(convolutions, rel=0.005)
 
 
 def test_ligar_exported_with_27_classes_has_the_published_size():

@@ -8,23 +8,26 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.harness import arguments as flags
 from experiments.harness.cell import Evaluation, Options, Training
+from experiments.harness.console import print_cells, print_costs, print_table
 from experiments.harness.display import Display
 from experiments.harness.draw import draw_curves, draw_table
 from experiments.harness.evidence import TableCells, gather
+from experiments.harness.index import write_index
 from experiments.harness.plan import Job, plan
 from experiments.harness.provenance import source_hash
-from experiments.harness.render import DASH, table_cells, to_csv, to_json, to_markdown, value
+from experiments.harness.render import table_cells, to_csv, to_json, to_markdown
 from experiments.harness.spec import Table
 from experiments.harness.store import Store, results_folder, write_atomic
 from experiments.harness.tracking import Tracking
 
+Show = Callable[[dict[str, Any], list[Job]], None]
 EXIT_FAILED_CELLS = 1
 EXIT_BAD_ARGUMENT = 2
 
@@ -47,12 +50,21 @@ def main(table: Table, argv: Sequence[str] | None = None) -> None:
     sys.exit(run_tables([table], flags.parser(description).parse_args(argv)))
 
 
-def run_tables(tables: Sequence[Table], arguments: argparse.Namespace) -> int:
-    """Run the missing cells of several tables in one pool and render each table; return the exit status."""
+def run_tables(tables: Sequence[Table], arguments: argparse.Namespace, show: Show | None = None) -> int:
+    """Run the missing cells of several tables in one pool and render each table.
+
+    Args:
+        tables: of one or several scripts.
+        arguments: the command line.
+        show: receives each table's evidence and the jobs that ran for it; by default prints the table.
+
+    Returns:
+        The exit status.
+    """
     try:
         options = flags.options(arguments)
         with _places(arguments, options) as places:
-            return _run_tables(tables, arguments, options, places)
+            return _run_tables(tables, arguments, options, places, show or _show)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_ARGUMENT
@@ -73,29 +85,37 @@ def _places(arguments: argparse.Namespace, options: Options) -> Iterator[Places]
         yield Places(Store(Path(folder) / "runs"), Path(folder) / "rendered")
 
 
-def _run_tables(tables: Sequence[Table], arguments: argparse.Namespace, options: Options, places: Places) -> int:
+def _show(evidence: dict[str, Any], jobs: list[Job]) -> None:
+    print_table(evidence)
+
+
+def _run_tables(
+    tables: Sequence[Table], arguments: argparse.Namespace, options: Options, places: Places, show: Show
+) -> int:
     if arguments.costs:
         print_costs(tables, as_json=arguments.json)
         return 0
     if arguments.render_only:
-        for table in tables:
-            _render_stored(table, options, places)
-        return 0
+        return max(_render_stored(table, options, places, show) for table in tables)
     cells = [_cells(table, options, places.store, arguments) for table in tables]
     wanted: dict[Evaluation, str] = {}
     for of_table in cells:
         for cell, label in of_table.wanted().items():
             wanted.setdefault(cell, label)
-    _report_missing(options)
+    _report_videos(wanted)
     if arguments.dry_run:
-        _print_cells(wanted, places.store)
+        print_cells(wanted, places.store)
         return 0
     jobs = plan(wanted, places.store, _refresh(arguments.refresh, wanted, places.store))
-    _run_jobs(jobs, arguments, places, tables)
-    for table, table_cells_ in zip(tables, cells, strict=True):
-        evidence = gather(table_cells_, costs=_costs(table))
-        write_rendered(evidence, table, places.rendered, _tracking(arguments, options, places, table))
-        print_table(evidence)
+    for table, of_table in zip(tables, cells, strict=True):
+        for job in _jobs_of(of_table, jobs):
+            job.table = job.table or table.id
+    _run_jobs(jobs, arguments, places)
+    for table, of_table in zip(tables, cells, strict=True):
+        evidence = gather(of_table, costs=_costs(table))
+        tracking = _tracking(arguments, places).for_table(table.id, options.profile)
+        write_rendered(evidence, table, places.rendered, tracking)
+        show(evidence, _jobs_of(of_table, jobs))
     failed = [job for job in jobs if job.state in ("failed", "blocked")]
     if failed:
         print(f"{len(failed)} of {len(jobs)} jobs failed or were blocked; the table shows a dash for their cells. "
@@ -118,12 +138,15 @@ def _cells(table: Table, options: Options, store: Store, arguments: argparse.Nam
     return TableCells(table, options, store, rows=rows, controls=controls, groups=groups)
 
 
-def _report_missing(options: Options) -> None:
-    """Say how many videos of the user's own data set there are, before anything runs."""
-    if options.data is not None:
-        for subset in ("train", "val"):
-            videos = options.data.videos(options.data_root, subset)
-            print(f"{options.data.name} {subset}: {len(videos)} videos, {len({v.label for v in videos})} classes")
+def _report_videos(wanted: dict[Evaluation, str]) -> None:
+    """Say of each real data set how many videos it lists and how many are on disk, before anything runs."""
+    from datamodules.datasets.source import count_report
+
+    sets = {(cell.data.arguments["source"], cell.training.data_root) for cell in wanted}
+    for source, root in sorted(sets, key=str):
+        if root is not None:
+            for subset in ("train", "test"):
+                print(count_report(source, root, subset), flush=True)
 
 
 def _refresh(refresh: str | None, wanted: dict[Evaluation, str], store: Store) -> list[str]:
@@ -147,7 +170,16 @@ def _refresh(refresh: str | None, wanted: dict[Evaluation, str], store: Store) -
     return sorted(again)
 
 
-def _run_jobs(jobs: list[Job], arguments: argparse.Namespace, places: Places, tables: Sequence[Table]) -> None:
+def _jobs_of(cells: TableCells, jobs: list[Job]) -> list[Job]:
+    """Return the jobs behind a table's cells: tests, trainings, and all that those need."""
+    keys = {key for cell in cells.wanted() for key in (cell.fingerprint, cell.training.fingerprint)}
+    found = [job for job in jobs if job.key in keys]
+    for job in found:  # grows: needs have needs
+        found += [need for need in job.needs if need not in found]
+    return found
+
+
+def _run_jobs(jobs: list[Job], arguments: argparse.Namespace, places: Places) -> None:
     if not jobs:
         return
     from experiments.harness.pool import Pool, run_jobs
@@ -160,7 +192,7 @@ def _run_jobs(jobs: list[Job], arguments: argparse.Namespace, places: Places, ta
         devices=arguments.devices,
         precision=arguments.precision,
         num_workers=flags.num_workers(arguments),
-        tracking=_tracking(arguments, None, places, tables[0]),
+        tracking=_tracking(arguments, places),
     )
     pool = Pool(jobs, runtime, slots=slots)
     try:
@@ -170,9 +202,8 @@ def _run_jobs(jobs: list[Job], arguments: argparse.Namespace, places: Places, ta
         pool.close()
 
 
-def _tracking(arguments: argparse.Namespace, options: Options | None, places: Places, table: Table) -> Tracking:
-    wanted = not arguments.no_wandb and arguments.profile != "smoke"
-    return Tracking.detect(places.store.root, wanted=wanted).for_table(table.id, arguments.profile)
+def _tracking(arguments: argparse.Namespace, places: Places) -> Tracking:
+    return Tracking.detect(places.store.root, wanted=not arguments.no_wandb and arguments.profile != "smoke")
 
 
 def _costs(table: Table) -> Any:
@@ -192,6 +223,8 @@ def write_rendered(evidence: dict[str, Any], table: Table, folder: Path, trackin
     write_atomic(stem.with_name(stem.name + ".csv"), to_csv(evidence))
     draw_table(evidence, stem.with_name(stem.name + ".png"))
     draw_curves(evidence, stem.with_name(stem.name + ".curves.png"))
+    if folder == results_folder():
+        write_index(folder)
     if tracking is not None:
         heads, rows = table_cells(evidence)
         verdicts = {f"verdict/{c['id']}/{c['column']}": c["verdict"] for c in evidence["claims"]}
@@ -208,8 +241,8 @@ def _committed(table: Table, profile: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def _render_stored(table: Table, options: Options, places: Places) -> None:
-    """Render again from the user's own evidence, else from what comes with the repository."""
+def _render_stored(table: Table, options: Options, places: Places, show: Show) -> int:
+    """Render again from the user's own evidence, else from what comes with the repository; return the exit status."""
     for folder in dict.fromkeys((places.rendered, results_folder())):
         path = folder / table.paper / f"{table.name}.{options.profile}.json"
         if path.exists():
@@ -218,65 +251,9 @@ def _render_stored(table: Table, options: Options, places: Places) -> None:
             except json.JSONDecodeError as error:
                 raise ValueError(f"{path} is damaged ({error}); run the table again or restore the file") from error
             write_rendered(evidence, table, folder)
-            print_table(evidence)
+            show(evidence, [])
             print(f"rendered from {path}")
-            return
-    raise ValueError(
-        f"{table.id}: no evidence for profile {options.profile!r} under {results_folder()}; run the script first"
-    )
-
-
-def print_table(evidence: dict[str, Any]) -> None:
-    """Print values and verdicts to the console: published above ours in each cell."""
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table as Grid
-
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    grid = Grid(title=f"{evidence['title']}  (profile {evidence['profile']})", box=box.SIMPLE_HEAD, padding=(0, 1))
-    grid.add_column("")
-    for column in evidence["columns"]:
-        grid.add_column(column["key"].replace("/", "\n"))
-    for row in evidence["rows"]:
-        cells = [
-            f"[dim]{published or DASH}[/dim]\n{escape(value(ours, column['metric']))}"
-            for column, published, ours in zip(evidence["columns"], row["published"], row["ours"], strict=True)
-        ]
-        grid.add_row(f"{escape(row['label'])}\n[dim](published above)[/dim]", *cells, end_section=True)
-    console.print(grid)
-    if evidence["claims"]:
-        verdicts = Grid(title="Claims (percent points, 95 % interval)", box=box.SIMPLE_HEAD)
-        for head in ("claim", "on", "published", "ours", "verdict"):
-            verdicts.add_column(head)
-        for claim in evidence["claims"]:
-            ours, published = claim["ours"], claim["published"]
-            verdicts.add_row(
-                f"{claim['id']}: {claim['better']} {claim['relation']} {claim['worse']}",
-                claim["column"],
-                f"{published['difference']:+.2f}" if published else DASH,
-                escape(f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]") if ours else DASH,
-                claim["verdict"],
-            )
-        console.print(verdicts)
-
-
-def _print_cells(wanted: dict[Evaluation, str], store: Store) -> None:
-    for cell, label in wanted.items():
-        print(f"{store.folder(cell).state():12} {label}  (training {store.folder(cell.training).state()})")
-
-
-def print_costs(tables: Sequence[Table], *, as_json: bool) -> None:
-    """Print parameters and operations of every row's full-size network."""
-    from experiments.harness.measure import row_costs
-
-    found = {}
-    for table in tables:
-        for row in table.rows:
-            if not row.cited:
-                found[f"{table.id}: {row.label}"] = {k: round(v, 6) for k, v in row_costs(table, row).items()}
-    if as_json:
-        print(json.dumps(found, indent=1))
-        return
-    for name, costs in found.items():
-        print(f"{name}\n  " + "  ".join(f"{key} {value:.4f}" for key, value in costs.items()))
+            return 0
+    missing = f"{table.id}: no evidence for profile {options.profile!r} under {results_folder()}; run the script first"
+    print(f"error: {missing}", file=sys.stderr)
+    return EXIT_BAD_ARGUMENT

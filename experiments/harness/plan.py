@@ -20,6 +20,7 @@ class Job:
     Args:
         key: unique name of what it makes: a cell's fingerprint or a member's name.
         label: what the display shows.
+        table: id of the table that it is tracked under; the first, where several share it.
         work: the member to render, or the cell to run.
         needs: jobs that must be done first.
     """
@@ -34,6 +35,7 @@ class Job:
     note: str = ""
     seconds: float = 0.0
     retry_at: float = field(default=0.0, repr=False)
+    table: str = ""
 
     @property
     def kind(self) -> str:

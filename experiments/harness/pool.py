@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from datamodules.synthetic.members import Member
+from experiments.harness.cell import Training
 from experiments.harness.plan import Job, block_dependents
 from experiments.harness.store import LockedError, write_atomic
 
@@ -123,7 +124,9 @@ class Pool:
         _keep_freed_memory()
         folder = self.runtime.store.folder(job.work)
         log_to(folder.log)
-        runtime = replace(self.runtime, report=lambda values: _send(channel, values))
+        profile = job.work.profile if isinstance(job.work, Training) else job.work.training.profile
+        tracking = self.runtime.tracking.for_table(job.table, profile)
+        runtime = replace(self.runtime, tracking=tracking, report=lambda values: _send(channel, values))
         try:
             if self.runtime.devices > 1:
                 from experiments.harness.launch import run_on_devices

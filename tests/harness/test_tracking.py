@@ -113,7 +113,8 @@ def test_an_offline_run_can_be_read_back_with_config_history_summary_and_group(t
         for epoch in range(3):
             log({"train/loss": 3.0 - epoch, "val/top1": 10.0 * epoch}, epoch)
     [found] = offline_runs(tmp_path)
-    assert (found.run.display_name, found.run.run_group, found.run.job_type) == ("w/ ACS, seed 0", "ligar_table3", "train")
+    described = found.run.display_name, found.run.run_group, found.run.job_type
+    assert described == ("w/ ACS, seed 0", "ligar_table3", "train")
     assert list(found.run.tags) == ["paper:ligar", "ligar/table3", "smoke"]
     assert found.run.project == tracking.PROJECT
     config = {key: value for key, value in found.config.items() if not key.startswith("_")}
@@ -127,10 +128,10 @@ def test_the_rendered_table_is_a_run_of_its_own(tmp_path):
     rows = [["w/o ACS", "93.52", 31.25], ["w/ ACS", None, 33.5]]
     tracker(tmp_path).log_table(["row", "published", "ours"], rows, {"L26": "undecided", "cells": 4})
     [found] = offline_runs(tmp_path)
-    assert (found.run.job_type, found.run.run_group, found.run.display_name) == ("table", "ligar_table3", "ligar_table3")
-    reference = found.history[0]["table"]
-    assert reference["_type"] == "table-file" and (reference["nrows"], reference["ncols"]) == (2, 3)
-    table = json.loads((found.folder / "files" / reference["path"]).read_text())
+    assert (found.run.job_type, found.run.run_group) == ("table", "ligar_table3")
+    logged = found.history[0]
+    assert (logged["table/_type"], logged["table/nrows"], logged["table/ncols"]) == ("table-file", 2, 3)
+    table = json.loads((found.folder / "files" / logged["table/path"]).read_text())
     assert table["columns"] == ["row", "published", "ours"]
     assert table["data"] == [["w/o ACS", "93.52", "31.25"], ["w/ ACS", "None", "33.5"]]
     assert (found.summary["L26"], found.summary["cells"]) == ("undecided", 4)

@@ -167,7 +167,7 @@ def test_the_snapshot_travels_to_spawned_workers():
 
 
 def test_without_clip_selection_nothing_is_recorded():
-    watch, module, data = Watch(), ligar(UNTRIMMED, recipe=RECIPE), ligar_data(UNTRIMMED)
+    module, data = ligar(UNTRIMMED, recipe=RECIPE), ligar_data(UNTRIMMED)
     fit(module, data, epochs=2)
     assert data.clip_scores is None
 

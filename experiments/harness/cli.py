@@ -19,11 +19,12 @@ from experiments.harness.console import print_cells, print_costs, print_table
 from experiments.harness.display import Display
 from experiments.harness.draw import draw_curves, draw_table
 from experiments.harness.evidence import TableCells, gather
+from experiments.harness.figures import draw_figure
 from experiments.harness.index import write_index
 from experiments.harness.plan import Job, plan
 from experiments.harness.provenance import source_hash
 from experiments.harness.render import table_cells, to_csv, to_json, to_markdown
-from experiments.harness.spec import Table
+from experiments.harness.spec import Figure, Table
 from experiments.harness.store import Store, results_folder, write_atomic
 from experiments.harness.tracking import Tracking
 
@@ -44,10 +45,29 @@ class Places:
         return self.rendered / table.paper / f"{table.name}.{profile}.json"
 
 
-def main(table: Table, argv: Sequence[str] | None = None) -> None:
-    """Run one table script: parse the command line, run, render, exit."""
-    description = f"{table.title}\n\nPublished values beside ours, with intervals and a verdict per claim."
-    sys.exit(run_tables([table], flags.parser(description).parse_args(argv)))
+def main(spec: Table | Figure, argv: Sequence[str] | None = None) -> None:
+    """Run one script: parse the command line, run what is missing, render the table or draw the figure, exit."""
+    kind = "Published values beside ours, with intervals and a verdict per claim."
+    description = f"{spec.title}\n\n{kind if isinstance(spec, Table) else 'Drawn from the cells of ' + spec.table.id}"
+    arguments = flags.parser(description).parse_args(argv)
+    sys.exit(run_tables([spec], arguments) if isinstance(spec, Table) else run_figure(spec, arguments))
+
+
+def run_figure(figure: Figure, arguments: argparse.Namespace) -> int:
+    """Run the missing cells of a figure's rows, draw it, return the exit status."""
+    try:
+        options = flags.options(arguments)
+        arguments.rows = list(figure.rows)
+        with _places(arguments, options) as places:
+            status = _run_tables([figure.table], arguments, options, places, lambda evidence, jobs: None)
+            if status == 0 and not (arguments.dry_run or arguments.costs):
+                path = places.rendered / figure.table.paper / f"{figure.id.split('/')[1]}.{options.profile}.png"
+                draw_figure(figure, _cells(figure.table, options, places.store, arguments), path)
+                print(f"drawn: {path}")
+            return status
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_ARGUMENT
 
 
 def run_tables(tables: Sequence[Table], arguments: argparse.Namespace, show: Show | None = None) -> int:

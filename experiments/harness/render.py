@@ -31,6 +31,7 @@ def to_markdown(evidence: Evidence, committed: Evidence | None = None) -> str:
         _subtitle(evidence),
         _values(evidence, committed),
         _claims(evidence),
+        _training(evidence),
         _controls(evidence),
         _conditions(evidence),
         _notes(evidence),
@@ -168,6 +169,36 @@ def _published_difference(published: Mapping[str, Any] | None) -> str:
 
 def _published_noise(published: Mapping[str, Any] | None) -> str:
     return published["noise"]["verdict"] if published and published["noise"] else DASH
+
+
+def _training(evidence: Evidence) -> str:
+    """Show that learning took place: each curve's first and last value, mean over the seeds."""
+    lines = []
+    for data, row in dict.fromkeys((cell["data"], cell["row"]) for cell in evidence["cells"]):
+        curves = [cell["curves"] for cell in evidence["cells"] if (cell["data"], cell["row"]) == (data, row)]
+        lines.append([data, row, *(_first_and_last(curves, key, digits) for key, _, digits in CURVES)])
+    if not lines:
+        return ""
+    kept = [i for i in range(2 + len(CURVES)) if any(line[i] != DASH for line in lines)]
+    heads = ["On", "Row", *(head for _, head, _ in CURVES)]
+    table = markdown_table([heads[i] for i in kept], [[line[i] for i in kept] for line in lines])
+    return f"## Training\n\nFirst and last epoch's value, mean over the seeds.\n\n{table}"
+
+
+CURVES = (
+    ("train/loss", "Loss", 2),
+    ("train/top1", "Training top-1 (%)", 1),
+    ("val/top1", "Held-out top-1, one view (%)", 1),
+    ("train/action_share", "Share of clip frames inside the true action", 3),
+)
+
+
+def _first_and_last(curves: list[Mapping[str, Any]], key: str, digits: int) -> str:
+    present = [curve[key] for curve in curves if curve.get(key)]
+    if not present:
+        return DASH
+    first, last = (sum(points[end][1] for points in present) / len(present) for end in (0, -1))
+    return f"{first:.{digits}f} → {last:.{digits}f}"
 
 
 def _controls(evidence: Evidence) -> str:

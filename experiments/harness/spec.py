@@ -304,7 +304,7 @@ class Figure:
         title: what it shows.
         table: the table whose cells it needs.
         rows: labels of the rows it needs.
-        draw: ``draw(records, load) -> matplotlib figure``; ``load(cell)`` gives the trained module and its data.
+        draw: ``draw(cells, load) -> Drawing``; ``load(cell)`` gives the trained module and its data (``figures.py``).
     """
 
     id: str

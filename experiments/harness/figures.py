@@ -1,0 +1,106 @@
+"""Draw a published figure from the cells of its table: run what is missing, hand records and weights to ``draw``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.harness.evidence import TableCells
+from experiments.harness.spec import Figure
+from experiments.harness.store import write_atomic
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One finished cell, as ``draw`` sees it.
+
+    Args:
+        row: label of its row.
+        column: key of its column.
+        seed: of its training.
+        record: of its evaluation.
+        training: record of its training, curves included.
+    """
+
+    row: str
+    column: str
+    seed: int
+    record: Mapping[str, Any]
+    training: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What ``draw`` returns.
+
+    Args:
+        figure: a matplotlib figure.
+        numbers: what it shows, one mapping per drawn value, all with the same keys.
+    """
+
+    figure: Any
+    numbers: Sequence[Mapping[str, Any]]
+
+
+Load = Callable[[Cell], tuple[Any, Any]]
+Draw = Callable[[Sequence[Cell], Load], Drawing]
+
+
+def figure_cells(figure: Figure, cells: TableCells) -> list[Cell]:
+    """Return the finished cells of a figure's rows.
+
+    Raises:
+        ValueError: one is missing; it says which.
+    """
+    found = []
+    for row in cells.rows:
+        if row.label not in figure.rows:
+            continue
+        for column in cells.columns:
+            for seed in cells.options.seeds:
+                cell = cells.evaluation(row, column, seed)
+                record = cells.store.folder(cell).record()
+                training = cells.store.folder(cell.training).record()
+                if record is None or training is None:
+                    raise ValueError(f"{figure.id}: {row.label}, {column.key}, seed {seed} has not been run")
+                found.append(Cell(row.label, column.key, seed, record, training))
+    return found
+
+
+def draw_figure(figure: Figure, cells: TableCells, path: Path) -> None:
+    """Draw a figure and write ``path`` (PNG) and the drawn numbers beside it (CSV).
+
+    Args:
+        figure: what to draw.
+        cells: of its table, run.
+        path: of the picture.
+
+    Raises:
+        ValueError: a cell is missing, or ``draw`` returned no numbers.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    drawing = figure.draw(figure_cells(figure, cells), lambda cell: load(cell, cells))
+    if not drawing.numbers:
+        raise ValueError(f"{figure.id}: draw returned no numbers; a figure that shows data must give them")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.figure.savefig(path, dpi=130, metadata={"Software": None})
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(drawing.numbers[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(drawing.numbers)
+    write_atomic(path.with_suffix(".csv"), out.getvalue())
+
+
+def load(cell: Cell, cells: TableCells) -> tuple[Any, Any]:
+    """Return a cell's trained module, in evaluation mode, and its data module."""
+    from experiments.harness.runner import build_data, load_trained
+
+    evaluation = cells.evaluation(cells.table.row(cell.row), cells.table.column(cell.column), cell.seed)
+    training = evaluation.training
+    return load_trained(training, cells.store), build_data(training, evaluation.data, num_workers=0)

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import __main__ as many
+from experiments.harness import main
+from experiments.harness.spec import ALL, PROFILES, Claim, Table
+from experiments.harness.store import RESULTS_VARIABLE
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_CLAIMS = ROOT.parent / "shared" / "facts" / "claims.json"
+SCRIPTS = [path for path in many.scripts() if "_table" in path.stem]
+TABLES: dict[str, Table] = {path.stem: importlib.import_module(f"experiments.{path.stem}").TABLE for path in SCRIPTS}
+MOST_SMOKE_SEC = 30.0  # a table, on one core; the issue's limit for a start of its script
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], table: Table, *flags: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main(table, flags)
+    printed = capsys.readouterr()
+    return int(end.value.code or 0), printed.out, printed.err
+
+
+def published_claims() -> dict[str, dict[str, Any]]:
+    if not SHARED_CLAIMS.exists():
+        pytest.skip(f"{SHARED_CLAIMS} is not there")
+    return {claim["id"]: claim for claim in json.loads(SHARED_CLAIMS.read_text())["claims"]}
+
+
+def columns_of(table: Table, claim: Claim) -> list[int]:
+    return [i for i, column in enumerate(table.columns) if claim.columns == ALL or column.key in claim.columns]
+
+
+each_table = pytest.mark.parametrize("name", TABLES)
+
+
+@each_table
+def test_a_table_is_named_like_its_script_and_has_all_profiles(name: str):
+    table = TABLES[name]
+    assert f"{table.paper}_{table.name}" == name
+    assert set(PROFILES) <= set(table.profiles)
+
+
+@each_table
+def test_published_values_are_text_as_printed(name: str):
+    for row in TABLES[name].rows:
+        assert all(value is None or (isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value)) for value in row.published)
+
+
+@each_table
+def test_costs_need_no_training_and_no_data(name: str, results: Path, capsys: pytest.CaptureFixture[str]):
+    table = TABLES[name]
+    status, printed, _ = run(capsys, table, "--costs", "--json")
+    costs = json.loads(printed)
+    assert status == 0
+    assert list(costs) == [f"{table.id}: {row.label}" for row in table.rows if not row.cited]
+    for cost in costs.values():
+        assert 0 < cost["folded_params_m"] <= cost["params_m"] and 0 < cost["gmacs"] <= cost["gmacs_fvcore"]
+    status, printed, _ = run(capsys, table, "--costs")
+    assert status == 0 and all(f"{table.id}: {row.label}" in printed for row in table.rows if not row.cited)
+    assert not any(results.iterdir())
+
+
+@each_table
+def test_a_dry_run_lists_every_cell_and_touches_nothing(name: str, results: Path, capsys: pytest.CaptureFixture[str]):
+    table = TABLES[name]
+    status, printed, _ = run(capsys, table, "--dry-run", "--seeds", "2", "--no-controls")
+    assert status == 0
+    for row in table.rows:
+        if not row.cited and any(not column.is_cost for column in table.columns):
+            for seed in (0, 1):
+                lines = [line for line in printed.splitlines() if f" {row.label} · " in line and f" · s{seed}" in line]
+                groups = {column.group or column.title for column in table.columns if not column.is_cost}
+                assert len(lines) == len(groups) and all(line.startswith("missing") for line in lines)
+    assert not any(results.iterdir())
+
+
+@each_table
+def test_mistakes_on_the_command_line_end_before_anything_runs(name: str, results: Path, capsys: pytest.CaptureFixture[str]):
+    for flags, message in (
+        (("--rows", "no such row"), "has no row 'no such row'"),
+        (("--profile", "paper"), "needs --data-root"),
+        (("--seeds", "0"), "--seeds 0: must be 1 or more"),
+        (("--init-checkpoint", "nowhere.ckpt"), "nowhere.ckpt: no such file"),
+        (("--render-only",), f"{TABLES[name].id}: no evidence for profile 'proxy'"),
+    ):
+        status, _, error = run(capsys, TABLES[name], *flags)
+        assert status == 2 and message in error
+    assert not any(results.iterdir())
+
+
+@each_table
+def test_claims_are_the_published_ones_with_their_differences(name: str):
+    table, known = TABLES[name], published_claims()
+    for claim in table.claims:
+        assert claim.id in known, f"{claim.id} is not among the published claims"
+        published = known[claim.id]
+        assert published["paper"].replace("-", "_").lower() == table.paper
+        columns = columns_of(table, claim)
+        if len(columns) != 1:
+            continue
+        better, worse = (table.row(label).published[columns[0]] for label in (claim.better, claim.worse))
+        assert better is not None and worse is not None, f"{claim.id} compares a value that is not printed"
+        assert (float(better), float(worse)) == (published["value_A"], published["value_B"]), claim.id
+        assert float(better) - float(worse) == pytest.approx(published["difference"], abs=1e-6), claim.id
+        if table.columns[columns[0]].test_videos is not None:
+            assert table.columns[columns[0]].test_videos == published["n"], claim.id
+
+
+@each_table
+def test_no_published_claim_about_the_table_is_left_out(name: str):
+    table = TABLES[name]
+    number = table.name.removeprefix("table")
+    about = {
+        claim["id"]
+        for claim in published_claims().values()
+        if claim["paper"].replace("-", "_").lower() == table.paper and re.match(rf"Table {number}\b", claim["where"])
+    }
+    assert about <= {claim.id for claim in table.claims}
+
+
+def test_all_tables_run_in_one_pool_at_smoke_size(tmp_path: Path):
+    """Start every cell of every script, cut to seconds, and get one line per table."""
+    started = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-m", "experiments", "--profile", "smoke", "--seeds", "1", "--jobs", "1"], cwd=ROOT,
+        env={**os.environ, RESULTS_VARIABLE: str(tmp_path / "results")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    print(f"{len(TABLES)} tables in {time.monotonic() - started:.0f} s\n{ended.stdout}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    lines = {line.split()[0]: line for line in ended.stdout.splitlines() if line.split()[:1] and "/" in line.split()[0]}
+    for table in TABLES.values():
+        assert f"{table.id} " in lines[table.id] + " " and "smoke, 1 seed: " in lines[table.id]
+        seconds = float(lines[table.id].split()[-2])
+        assert seconds < MOST_SMOKE_SEC, f"{table.id} took {seconds} s"
+    assert not (tmp_path / "results").exists(), "the smoke profile leaves nothing behind"
+
+
+def test_listing_reads_results_alone_and_at_once(tmp_path: Path):
+    evidence = {"profile": "proxy", "conditions": {"seeds": [0, 1]}, "claims": [{"verdict": "undecided"}] * 3}
+    (tmp_path / "ligar").mkdir()
+    (tmp_path / "ligar/table3.proxy.json").write_text(json.dumps(evidence))
+    code = (
+        "import sys; from experiments.__main__ import main; status = main(['--list'])\n"
+        "print(status, [m for m in ('torch', 'lightning', 'rich', 'experiments.ligar_table3') if m in sys.modules])"
+    )
+    environment = {**os.environ, RESULTS_VARIABLE: str(tmp_path)}
+    before = os.times()
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 1.0
+    assert printed[-1] == "0 []"
+    listed = {line.split()[0]: line for line in printed[:-1]}
+    assert list(listed) == [path.stem for path in many.scripts()]
+    assert "proxy, 2 seeds: 3 undecided" in listed["ligar_table3"]
+
+
+def test_scripts_are_chosen_by_paper_or_by_name():
+    assert [path.stem for path in many.scripts(["ligar_table3"])] == ["ligar_table3"]
+    assert {path.stem for path in many.scripts(["ligar"])} == {name for name in TABLES if name.startswith("ligar_")}
+    with pytest.raises(ValueError, match="--only nothing: no such paper or script; there are "):
+        many.scripts(["ligar", "nothing"])
+
+
+def test_a_figure_is_listed_as_drawn_and_a_script_without_results_as_uncommitted(results: Path, tmp_path: Path):
+    script = tmp_path / "ligar_figure9.py"
+    script.write_text('"""LIGAR, Figure 9: nothing."""\n')
+    assert re.fullmatch(r"ligar_figure9 +nothing committed +LIGAR, Figure 9: nothing\.", many.committed_line(script))
+    (results / "ligar").mkdir()
+    (results / "ligar/figure9.proxy.png").touch()
+    assert "drawn" in many.committed_line(script)

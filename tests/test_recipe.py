@@ -119,9 +119,7 @@ def test_adaptive_clipping_is_the_authors():
 
 @pytest.mark.parametrize("size", [0.01, 0.3, 10.0])
 def test_adaptive_clipping_agrees_with_a_loop_over_units(size):
-    parameters = with_gradients(
-        [(4, 3, 1, 2, 2), (5,), (), (6, 2), (1, 7, 1, 1, 1), (2, 1)], seed=1, size=size
-    )
+    parameters = with_gradients([(4, 3, 1, 2, 2), (5,), (), (6, 2), (1, 7, 1, 1, 1), (2, 1)], seed=1, size=size)
     expected = []
     for parameter in parameters:
         rows = len(parameter) if parameter.ndim >= 2 else parameter.numel()
@@ -148,9 +146,7 @@ def test_adaptive_clipping_agrees_with_timm_on_tensors_of_two_and_more_axes():
 
 
 def test_adaptive_clipping_keeps_directions_small_gradients_and_parameters_without_one():
-    parameters = with_gradients([(4, 3)], seed=3, size=100.0) + with_gradients(
-        [(4, 3), (4,)], seed=3, size=1e-6
-    )
+    parameters = with_gradients([(4, 3)], seed=3, size=100.0) + with_gradients([(4, 3), (4,)], seed=3, size=1e-6)
     before = [parameter.grad.clone() for parameter in parameters]
     AdaptiveClipping().apply([*parameters, torch.nn.Parameter(torch.ones(2))])
     cosines = torch.nn.functional.cosine_similarity(parameters[0].grad, before[0])

@@ -60,7 +60,10 @@ def test_a_table_is_named_like_its_script_and_has_all_profiles(name: str):
 @each_table
 def test_published_values_are_text_as_printed(name: str):
     for row in TABLES[name].rows:
-        assert all(value is None or (isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value)) for value in row.published)
+        assert all(
+            value is None or (isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value))
+            for value in row.published
+        )
 
 
 @each_table
@@ -92,7 +95,9 @@ def test_a_dry_run_lists_every_cell_and_touches_nothing(name: str, results: Path
 
 
 @each_table
-def test_mistakes_on_the_command_line_end_before_anything_runs(name: str, results: Path, capsys: pytest.CaptureFixture[str]):
+def test_mistakes_on_the_command_line_end_before_anything_runs(
+    name: str, results: Path, capsys: pytest.CaptureFixture[str]
+):
     for flags, message in (
         (("--rows", "no such row"), "has no row 'no such row'"),
         (("--profile", "paper"), "needs --data-root"),

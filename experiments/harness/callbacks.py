@@ -104,11 +104,10 @@ class Report(L.Callback):
 
     Args:
         report: receives ``epoch``, ``epochs``, ``done`` (share of the training), ``loss``.
-        heartbeat: called with each report: keeps the cell's lock alive.
     """
 
-    def __init__(self, report: Callable[[dict[str, Any]], None], heartbeat: Callable[[], None]) -> None:
-        self.report, self.heartbeat = report, heartbeat
+    def __init__(self, report: Callable[[dict[str, Any]], None]) -> None:
+        self.report = report
         self._last = 0.0
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
@@ -126,4 +125,3 @@ class Report(L.Callback):
                 "loss": float(outputs["loss"].detach()),
             }
         )
-        self.heartbeat()

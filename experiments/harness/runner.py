@@ -145,7 +145,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
             EpochSeed(training.seed),
             curves,
             EpochCheckpoint(folder.last),
-            Report(runtime.report, folder.heartbeat),
+            Report(runtime.report),
         ]
         trainer = _trainer(training, runtime, callbacks)
         resume = folder.last if folder.last.exists() else None

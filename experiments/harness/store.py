@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -157,12 +158,19 @@ class CellFolder:
             if self.owner_alive():
                 raise LockedError(f"{self.path} is being worked on by {self._owner()}")
             write_atomic(self.path / "lock", json.dumps(_me()))
+        released = threading.Event()
+        threading.Thread(target=self._beat, args=(released,), daemon=True).start()
         try:
             yield
         finally:
+            released.set()
             with self._guard(), contextlib.suppress(OSError):
                 if self._owner() == _me():
                     (self.path / "lock").unlink()
+
+    def _beat(self, released: threading.Event) -> None:
+        while not released.wait(HEARTBEAT_SEC):
+            self.heartbeat()
 
     def heartbeat(self) -> None:
         """Tell processes on other hosts that the owner lives."""

@@ -211,7 +211,8 @@ def test_the_share_of_true_action_agrees_with_counting_frames():
         assert got.shape == (4, 2)
         for n, index in enumerate(batch.video_index.tolist()):
             for v in range(2):
-                inside = [chosen[index]["first"] <= f < chosen[index]["end"] for f in batch.frame_indices[n, v].tolist()]
+                row, frames = chosen[index], batch.frame_indices[n, v].tolist()
+                inside = [row["first"] <= frame < row["end"] for frame in frames]
                 assert got[n, v] == sum(inside) / len(inside)
                 shares.append(got[n, v])
     assert 0 < np.mean(shares) < 1

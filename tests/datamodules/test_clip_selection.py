@@ -46,9 +46,7 @@ def test_weights_and_readiness_agree_with_loops_over_frames():
     for _ in range(4):
         batch = random_batch(rng)
         scores.record(*batch)
-        for video, first, end, _, correct, confidence in zip(
-            *(column.tolist() for column in batch), strict=True
-        ):
+        for video, first, end, _, correct, confidence in zip(*(column.tolist() for column in batch), strict=True):
             for frame in range(first, end):
                 row = table.setdefault(video, {})
                 row[frame] = row.get(frame, 0.0) + (confidence if correct else -confidence)

@@ -31,20 +31,13 @@ def official_database() -> dict:
     for subset, count in COUNTS.items():
         for number in range(count):
             label = LABELS[number % 200]
-            segments = (
-                [] if subset == "testing" else [(5.0, 60.5, label), (80.0, 120.0, label)]
-            )  # one ends too late
-            database[f"{'-' if number % 7 == 0 else subset[0]}{subset[1]}{number:09d}"] = row(
-                subset, *segments
-            )
+            segments = [] if subset == "testing" else [(5.0, 60.5, label), (80.0, 120.0, label)]  # one ends too late
+            database[f"{'-' if number % 7 == 0 else subset[0]}{subset[1]}{number:09d}"] = row(subset, *segments)
     return dict(sorted(database.items(), key=lambda item: item[0][::-1]))
 
 
 def write(path: Path, database: dict) -> Path:
-    leaves = [
-        {"nodeName": label, "nodeId": n, "parentName": "Root", "parentId": 0}
-        for n, label in enumerate(LABELS)
-    ]
+    leaves = [{"nodeName": label, "nodeId": n, "parentName": "Root", "parentId": 0} for n, label in enumerate(LABELS)]
     path.write_text(json.dumps({"version": "VERSION 1.3", "taxonomy": leaves, "database": database}))
     return path
 
@@ -80,11 +73,7 @@ def test_trimmed_gives_one_video_per_instance(official_root):
     videos = source.videos(official_root, "val")
     assert len(videos) == 2 * 4926 and not source.untrimmed and source.official_counts == {}
     assert (videos[1].start_sec, videos[1].end_sec) == (80.0, 120.0)
-    assert (
-        videos[0].path == videos[1].path
-        and videos[0].id[:-2] == videos[1].id[:-2]
-        and videos[1].id.endswith("_1")
-    )
+    assert videos[0].path == videos[1].path and videos[0].id[:-2] == videos[1].id[:-2] and videos[1].id.endswith("_1")
 
 
 def test_the_real_rows_are_read_with_their_prefixed_keys(tmp_path):
@@ -141,9 +130,7 @@ def test_the_label_is_the_one_that_covers_the_longest_time(segments, expected):
 
 
 def test_a_label_file_gives_the_label_order(tmp_path):
-    root = small(
-        tmp_path, aaaaaaaaaaa=row("training", (0, 1, "Tango")), bbbbbbbbbbb=row("validation", (0, 1, "BMX"))
-    )
+    root = small(tmp_path, aaaaaaaaaaa=row("training", (0, 1, "Tango")), bbbbbbbbbbb=row("validation", (0, 1, "BMX")))
     assert ActivityNet200().class_names(root) == ("BMX", "Tango")
     (root / "action_name.csv").write_bytes(b"action\r\nTango\r\nCumbia\r\nBMX\r\n")
     assert ActivityNet200().class_names(root) == ("Tango", "Cumbia", "BMX")
@@ -185,17 +172,11 @@ def test_a_malformed_entry_is_an_error_that_names_file_and_key(tmp_path, entry, 
 
 def test_a_segment_without_length_is_kept(tmp_path):
     root = small(tmp_path, aaaaaaaaaaa=row("training", (0, 0, "a")))
-    assert (
-        len(ActivityNet200().videos(root, "train"))
-        == len(ActivityNet200(trimmed=True).videos(root, "train"))
-        == 1
-    )
+    assert len(ActivityNet200().videos(root, "train")) == len(ActivityNet200(trimmed=True).videos(root, "train")) == 1
 
 
 def test_a_video_listed_with_and_without_prefix_is_refused(tmp_path):
-    root = small(
-        tmp_path, aaaaaaaaaaa=row("training", (0, 1, "a")), v_aaaaaaaaaaa=row("training", (0, 1, "a"))
-    )
+    root = small(tmp_path, aaaaaaaaaaa=row("training", (0, 1, "a")), v_aaaaaaaaaaa=row("training", (0, 1, "a")))
     with pytest.raises(ValueError, match="twice"):
         ActivityNet200().videos(root, "train")
 

@@ -50,9 +50,7 @@ def test_testing_uses_the_validation_folder(tmp_path):
 
 
 def test_a_folder_of_frames_is_a_video_and_hidden_entries_are_none(tmp_path):
-    root = make(
-        two_classes(tmp_path), "train/walk/frames one/00001.jpg", "train/walk/.DS_Store", "train/.cache/x.mp4"
-    )
+    root = make(two_classes(tmp_path), "train/walk/frames one/00001.jpg", "train/walk/.DS_Store", "train/.cache/x.mp4")
     assert [video.path.name for video in Folder().videos(root, "train")[1:]] == [
         "a.avi",
         "b.mp4",

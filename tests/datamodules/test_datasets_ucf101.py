@@ -130,9 +130,7 @@ def test_lists_are_found_in_any_one_folder_below_root(tmp_path):
 
 
 def test_missing_lists_are_an_error_that_says_where_was_looked(tmp_path):
-    with pytest.raises(
-        ValueError, match="classInd.txt is looked for in .*ucfTrainTestlist.*no folder there holds one"
-    ):
+    with pytest.raises(ValueError, match="classInd.txt is looked for in .*ucfTrainTestlist.*no folder there holds one"):
         UCF101().class_names(tmp_path)
     with pytest.raises(ValueError, match="holds no classInd.txt"):
         UCF101(annotations=tmp_path).class_names(None)

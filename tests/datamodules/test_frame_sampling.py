@@ -50,8 +50,7 @@ def test_segment_views_differ_in_phase_only() -> None:
 @pytest.mark.parametrize("num_views", [1, 3, 10])
 def test_segment_views_follow_the_rule_in_exact_arithmetic(video_frames: int, num_views: int) -> None:
     expected = [
-        [floor((t + (v + Fraction(1, 2)) / num_views) * video_frames / 16) for t in range(16)]
-        for v in range(num_views)
+        [floor((t + (v + Fraction(1, 2)) / num_views) * video_frames / 16) for t in range(16)] for v in range(num_views)
     ]
     assert SegmentSampling().test(video_frames, num_views).tolist() == expected
 

@@ -52,8 +52,8 @@ def test_every_real_test_clip_is_decoded_and_labelled_by_its_folder():
 
 @needs_clips
 def test_real_clips_are_the_same_for_any_number_of_workers():
-    small = dict(num_frames=4, short_side=40, size=32, batch_size=8)
-    none, two = (list(real(**small, num_workers=n, augmentation=GENERAL_AUGMENTATION).test_dataloader()) for n in (0, 2))
+    small = dict(num_frames=4, short_side=40, size=32, batch_size=8, augmentation=GENERAL_AUGMENTATION)
+    none, two = (list(real(**small, num_workers=n).test_dataloader()) for n in (0, 2))
     assert all(torch.equal(a.clips, b.clips) for a, b in zip(none, two, strict=True))
 
 

@@ -91,10 +91,7 @@ def test_one_draw_serves_all_clips_of_a_video_and_per_clip_draws_anew(pool):
         random_transforms(pool, per_clip=False), random_transforms(pool, per_clip=True), strict=True
     ):
         assert all(
-            torch.equal(clip, out[0])
-            for seed in range(5)
-            for out in [shared(clips, 0, rng(seed))[0]]
-            for clip in out
+            torch.equal(clip, out[0]) for seed in range(5) for out in [shared(clips, 0, rng(seed))[0]] for clip in out
         )
         outs = own(clips, 0, rng(1))[0]
         assert outs.shape == shared(clips, 0, rng(1))[0].shape
@@ -169,9 +166,7 @@ def test_centre_crop_is_the_centre():
 
 def test_random_crop_is_a_window_of_the_input_and_reaches_every_place():
     clips = noise(videos=1, frames=2, height=6, width=7)
-    places = {
-        (top, left): clips[..., top : top + 4, left : left + 4] for top in range(3) for left in range(4)
-    }
+    places = {(top, left): clips[..., top : top + 4, left : left + 4] for top in range(3) for left in range(4)}
     generator, hits = rng(), []
     for _ in range(300):
         out, _ = RandomCrop(size=4)(clips, 0, generator)
@@ -191,12 +186,7 @@ def test_boxes_have_the_asked_area_and_a_log_uniform_aspect():
     transform, generator = RandomResizedCrop(size=8, area=(0.1, 0.3), aspect=(0.5, 2.0)), rng()
     boxes = np.array([transform.draw_box(1000, 1000, generator) for _ in range(2000)])
     top, left, height, width = boxes.T
-    assert (
-        (top >= 0).all()
-        and (left >= 0).all()
-        and (top + height <= 1000).all()
-        and (left + width <= 1000).all()
-    )
+    assert (top >= 0).all() and (left >= 0).all() and (top + height <= 1000).all() and (left + width <= 1000).all()
     area, aspect = height * width / 1e6, width / height
     assert 0.099 < area.min() < 0.11 and 0.29 < area.max() < 0.301 and abs(area.mean() - 0.2) < 0.005
     assert 0.498 < aspect.min() and aspect.max() < 2.01
@@ -213,9 +203,7 @@ def test_a_box_that_never_fits_becomes_the_central_square():
 
 def test_the_whole_frame_as_box_is_the_identity():
     clips = noise(height=20, width=20)
-    assert torch.equal(
-        RandomResizedCrop(size=20, area=(1.0, 1.0), aspect=(1.0, 1.0))(clips, 0, rng())[0], clips
-    )
+    assert torch.equal(RandomResizedCrop(size=20, area=(1.0, 1.0), aspect=(1.0, 1.0))(clips, 0, rng())[0], clips)
 
 
 def test_the_result_is_square_whatever_the_aspect():
@@ -370,9 +358,7 @@ def test_saturation_and_hue_agree_with_a_pixel_by_pixel_conversion():
         for r, g, b in flat:
             hue, saturation, value = colorsys.rgb_to_hsv(r, g, b)
             slow.append(colorsys.hsv_to_rgb(hue, min(1.0, saturation * factor), value))
-        assert torch.allclose(
-            scale_saturation(pixels, factor)[0, 0].flatten(1).T, torch.tensor(slow), atol=1e-3
-        )
+        assert torch.allclose(scale_saturation(pixels, factor)[0, 0].flatten(1).T, torch.tensor(slow), atol=1e-3)
     for degrees in (-18.0, 0.0, 7.5, 180.0):
         slow = []
         for r, g, b in flat:
@@ -393,9 +379,7 @@ def test_probability_zero_changes_nothing():
 
 def test_each_part_comes_with_its_own_coin():
     clips, changed, generator = smooth(videos=1, frames=1), [], rng()
-    transform = Photometric(
-        p=0.5, brightness=(0.0, 0.0), saturation=(1.0, 1.0), hue_degrees=0.0, contrast=(0.5, 0.5)
-    )
+    transform = Photometric(p=0.5, brightness=(0.0, 0.0), saturation=(1.0, 1.0), hue_degrees=0.0, contrast=(0.5, 0.5))
     for _ in range(500):
         out, _ = transform(clips, 0, generator)
         changed.append(not torch.equal(out, clips))
@@ -460,9 +444,7 @@ def test_a_written_pool_is_read_back_without_flat_clips(tmp_path):
     clips, flat = noise(videos=3), torch.full((3, 3, 4, 4), 9, dtype=torch.uint8)
     path = tmp_path / "pool.txt"
     assert write_pool([*clips, flat], path) == 3
-    assert np.allclose(
-        read_pool(path), torch.stack([clip_statistics(clip) for clip in clips]).numpy(), atol=1e-4
-    )
+    assert np.allclose(read_pool(path), torch.stack([clip_statistics(clip) for clip in clips]).numpy(), atol=1e-4)
     with pytest.raises(ValueError, match="the pool would be empty"):
         write_pool([flat], path)
 
@@ -475,14 +457,10 @@ def test_one_of_draws_by_its_probabilities_once_for_all_clips():
     clips, generator = noise(videos=2, frames=1), rng()
     sizes = [transform(clips, 0, generator)[0].shape[-1] for _ in range(2000)]
     for size, probability in ((24, 0.1), (4, 0.6), (6, 0.3)):
-        assert abs(sizes.count(size) / 2000 - probability) < 4 * math.sqrt(
-            probability * (1 - probability) / 2000
-        )
+        assert abs(sizes.count(size) / 2000 - probability) < 4 * math.sqrt(probability * (1 - probability) / 2000)
 
 
-@pytest.mark.parametrize(
-    "choices", [(), ((0.5, None),), ((1.5, None), (-0.5, None)), ((0.6, None), (0.6, None))]
-)
+@pytest.mark.parametrize("choices", [(), ((0.5, None),), ((1.5, None), (-0.5, None)), ((0.6, None), (0.6, None))])
 def test_probabilities_that_are_none_are_refused(choices):
     with pytest.raises(ValueError, match="of sum 1"):
         OneOf(*choices)

@@ -45,13 +45,9 @@ def moving_square(num_frames: int = 50, height: int = 48, width: int = 64) -> np
     return frames
 
 
-def encode(
-    path: Path, codec: str, frames: np.ndarray, muxer: dict[str, str] | None = None, **options: object
-) -> None:
+def encode(path: Path, codec: str, frames: np.ndarray, muxer: dict[str, str] | None = None, **options: object) -> None:
     with av.open(str(path), "w", options=muxer or {}) as container:
-        stream = container.add_stream(
-            codec, rate=25, options={name: str(value) for name, value in options.items()}
-        )
+        stream = container.add_stream(codec, rate=25, options={name: str(value) for name, value in options.items()})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for frame in frames:
@@ -188,9 +184,7 @@ def test_reading_any_subset_of_a_made_file_equals_decoding_everything(
     assert_any_subset_equals_decoding_everything(tmp_path / name)
 
 
-def test_a_large_file_is_read_without_being_held_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_file_is_read_without_being_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datamodules.video_file, "KEPT_BYTES", 1000)
     for name, codec in (("h264.mp4", "libx264"), ("mpeg4.mp4", "mpeg4"), ("counted.avi", "mpeg4")):
         encode(tmp_path / name, codec, moving_square(), g=10, bf=2)
@@ -278,9 +272,7 @@ def test_damage_met_while_reading_ends_the_video_there(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- errors
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"no video at all", bytes(5000), b"\x00\x00\x00\x18ftypmp42" + bytes(400)]
-)
+@pytest.mark.parametrize("content", [b"", b"no video at all", bytes(5000), b"\x00\x00\x00\x18ftypmp42" + bytes(400)])
 def test_a_file_without_a_frame_raises_one_typed_error_that_names_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.mp4").write_bytes(content)
     with (
@@ -347,9 +339,7 @@ def write_images(folder: Path, names: list[str], frames: np.ndarray) -> None:
         Image.fromarray(frame).save(folder / name)
 
 
-@pytest.mark.parametrize(
-    "pattern", ["img_{:05d}.png", "{:05d}.png", "{:06d}.PNG", "frame{}.png", "v2_g01_{:d}.png"]
-)
+@pytest.mark.parametrize("pattern", ["img_{:05d}.png", "{:05d}.png", "{:06d}.PNG", "frame{}.png", "v2_g01_{:d}.png"])
 def test_images_are_read_in_the_order_of_their_numbers(tmp_path: Path, pattern: str) -> None:
     frames = moving_square(12)
     write_images(tmp_path / "folder", [pattern.format(number) for number in range(1, 13)], frames)
@@ -435,9 +425,7 @@ def test_500_opens_leak_neither_memory_nor_file_handles(tmp_path: Path) -> None:
     files_before, before = open_files(), resident_mib()
     open_all(250)
     assert open_files() == files_before
-    assert resident_mib() - before < 8, (
-        "500 opens of 24 frames of 56 KiB: one leaked frame each would be 28 MiB"
-    )
+    assert resident_mib() - before < 8, "500 opens of 24 frames of 56 KiB: one leaked frame each would be 28 MiB"
 
 
 class Files(Dataset):

@@ -69,9 +69,7 @@ def same(first, second) -> bool:
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_the_processes_of_an_epoch_share_one_permutation_and_no_video(world_size):
-    samplers = [
-        EpochSampler(20, batch_size=3, seed=5, rank=rank, world_size=world_size) for rank in range(world_size)
-    ]
+    samplers = [EpochSampler(20, batch_size=3, seed=5, rank=rank, world_size=world_size) for rank in range(world_size)]
     parts = [[position for _, position in sampler] for sampler in samplers]
     together = [position for part in parts for position in part]
     assert len(set(together)) == len(together) == 20 // (3 * world_size) * 3 * world_size

@@ -22,11 +22,17 @@ UNTRIMMED = stand_in("ActivityNet-200").tiny()
 SOURCE = stand_in("Kinetics-700").tiny()
 
 
+@dataclass(frozen=True)
+class Stage:
+    epochs: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     epochs: int = 3
     batch_size: int = 4
     rate: float = 0.1
+    stages: tuple[Stage, ...] = ()
 
 
 class Net:
@@ -34,7 +40,9 @@ class Net:
 
     harness_arguments = frozenset({"num_classes", "recipe"})
 
-    def __init__(self, *, width: float = 1.0, parts: tuple[str, ...] = (), num_classes: int, recipe: Recipe) -> None: ...
+    def __init__(
+        self, *, width: float = 1.0, parts: tuple[str, ...] = (), num_classes: int, recipe: Recipe
+    ) -> None: ...
 
 
 class NewerNet:
@@ -44,8 +52,14 @@ class NewerNet:
     unchanged_by: Mapping[str, Any] = {"gate": None}
 
     def __init__(
-        self, *, width: float = 1.0, parts: tuple[str, ...] = (), gate: str | None = None, num_classes: int, recipe: Recipe
-    ) -> None: ...  # fmt: skip
+        self,
+        *,
+        width: float = 1.0,
+        parts: tuple[str, ...] = (),
+        gate: str | None = None,
+        num_classes: int,
+        recipe: Recipe,
+    ) -> None: ...
 
 
 class Data:
@@ -55,9 +69,18 @@ class Data:
     evaluation_arguments = frozenset({"views", "frame_order"})
 
     def __init__(
-        self, *, source: Any, size: int = 32, clip_selection: bool = False, views: int = 1, frame_order: str = "forward",
-        batch_size: int, seed: int, data_root: Path | None, num_workers: int,
-    ) -> None: ...  # fmt: skip
+        self,
+        *,
+        source: Any,
+        size: int = 32,
+        clip_selection: bool = False,
+        views: int = 1,
+        frame_order: str = "forward",
+        batch_size: int,
+        seed: int,
+        data_root: Path | None,
+        num_workers: int,
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -113,7 +136,12 @@ def write_results(store: Store, cell: Evaluation, scores: np.ndarray, labels: np
     sources = source_hash(cell.training.module.cls, cell.training.data.cls)
     common = {"sources": sources, "hardware": "abacus", "versions": {"python": "3"}, **changes}
     curves = {"train/loss": [[epoch, 3.0 - epoch] for epoch in range(3)], "val/top1": [[1, 50.0]]}
-    training = {"arguments": cell.training.arguments, "curves": curves, "initialised": "17 tensors", "num_train_videos": 16}
+    training = {
+        "arguments": cell.training.arguments,
+        "curves": curves,
+        "initialised": "17 tensors",
+        "num_train_videos": 16,
+    }
     store.folder(cell.training).write_record({**common, **training})
     folder = store.folder(cell)
     folder.save_scores(np.arange(len(labels)), labels, scores, [f"v{i}" for i in range(len(labels))])
@@ -122,7 +150,9 @@ def write_results(store: Store, cell: Evaluation, scores: np.ndarray, labels: np
     folder.write_record({**common, "arguments": cell.arguments, "metrics": metrics, **counts})
 
 
-def training(made: Table | None = None, *, row: str = "plain", column: str = "S/Top-1", seed: int = 0, **options: Any) -> Training:
+def training(
+    made: Table | None = None, *, row: str = "plain", column: str = "S/Top-1", seed: int = 0, **options: Any
+) -> Training:
     """Return one training of a table."""
     from experiments.harness.cell import training as resolve
 
@@ -130,7 +160,9 @@ def training(made: Table | None = None, *, row: str = "plain", column: str = "S/
     return resolve(made, made.row(row), made.column(column), seed, Options(**options))
 
 
-def evaluation(made: Table | None = None, *, row: str = "plain", column: str = "S/Top-1", seed: int = 0, **options: Any) -> Evaluation:
+def evaluation(
+    made: Table | None = None, *, row: str = "plain", column: str = "S/Top-1", seed: int = 0, **options: Any
+) -> Evaluation:
     """Return one evaluation of a table."""
     from experiments.harness.cell import evaluation as resolve
 

@@ -62,7 +62,18 @@ def test_own_data_take_their_network_from_size(tmp_path: Path):
 
 
 def test_options_are_the_same_for_the_same_flags(tmp_path: Path):
-    argv = ("--data-root", str(tmp_path), "--data", "folder", "--views", "3", "--batch-size", "2", "--init-checkpoint", "none")
+    argv = (
+        "--data-root",
+        str(tmp_path),
+        "--data",
+        "folder",
+        "--views",
+        "3",
+        "--batch-size",
+        "2",
+        "--init-checkpoint",
+        "none",
+    )
     assert options(*argv) == options(*argv)
     assert (options(*argv).views, options(*argv).batch_size, options(*argv).init_checkpoint) == (3, 2, "none")
 
@@ -76,5 +87,10 @@ def test_a_cell_per_core_unless_the_user_says_otherwise(monkeypatch: pytest.Monk
 
 
 def test_loaders_work_in_the_cell_on_a_cpu_and_beside_it_on_a_gpu():
-    for argv, expected in (("", 0), ("--accelerator gpu", 4), ("--num-workers 2", 2), ("--accelerator gpu --num-workers 0", 0)):
+    for argv, expected in (
+        ("", 0),
+        ("--accelerator gpu", 4),
+        ("--num-workers 2", 2),
+        ("--accelerator gpu --num-workers 0", 0),
+    ):
         assert arguments.num_workers(arguments.parser("").parse_args(argv.split())) == expected

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.harness import cell as cell_module
-from experiments.harness.cell import Training, control, data_fingerprint, fingerprint, plain
+from experiments.harness.cell import Training, control, data_fingerprint, fingerprint, plain, root_of
 from experiments.harness.spec import Build, CheckpointFile, Column, Profile, Table
 from tests.harness.fakes import (
     SCENES,
@@ -19,6 +19,7 @@ from tests.harness.fakes import (
     Net,
     NewerNet,
     Recipe,
+    Stage,
     evaluation,
     profile,
     table,
@@ -95,7 +96,9 @@ def test_a_training_stays_the_same_with(what: str, other: Training | None):
         other = training(table(**newer))
         assert "gate" not in other.arguments["module"]
         assert training(table(module=Build(NewerNet, gate="sigmoid"))).fingerprint != other.fingerprint
-        assert other.arguments["module"].pop("class").endswith("NewerNet") and BASE.arguments["module"].keys() > {"width"}
+        assert other.arguments["module"].pop("class").endswith("NewerNet") and BASE.arguments["module"].keys() > {
+            "width"
+        }
         return
     assert other.fingerprint == BASE.fingerprint
 
@@ -171,7 +174,9 @@ def test_smoke_shrinks_the_members_and_stand_ins_replace_real_data_sets():
     proxy = evaluation(made, column="Top-1", profile="proxy")
     assert proxy.data.arguments["source"].name == "scenes A (for UCF-101)"
     assert proxy.training.num_classes == 12 and proxy.training.data_root is None
-    with pytest.raises(ValueError, match=r"paper/table9, row 'plain', column 'Top-1', profile 'paper': UCF-101 needs --data-root"):
+    with pytest.raises(
+        ValueError, match=r"paper/table9, row 'plain', column 'Top-1', profile 'paper': UCF-101 needs --data-root"
+    ):
         evaluation(made, column="Top-1", profile="paper")
 
 
@@ -215,6 +220,19 @@ def test_a_training_on_files_depends_on_them_and_not_on_where_they_are(tmp_path:
     assert training(data=Files(name="mine"), data_root=tmp_path / "two") != found[0]
 
 
+def test_a_limited_run_visits_every_stage_once():
+    limited = training(table(recipe=Recipe(stages=(Stage(5), Stage(7)))), limit_batches=2)
+    assert limited.recipe.stages == (Stage(1), Stage(1)) and limited.limit_batches == 2
+
+
+def test_each_data_set_may_have_a_folder_of_its_own_under_the_root(tmp_path: Path):
+    assert root_of(Files(), tmp_path) == tmp_path
+    (tmp_path / "ucf101").mkdir()
+    assert root_of(Files(), tmp_path) == tmp_path / "ucf101"
+    assert root_of(Files(name="HMDB51"), tmp_path) == tmp_path
+    assert root_of(Files(), None) is None
+
+
 def test_own_videos_replace_what_is_tested_and_not_what_the_network_was_pretrained_on(tmp_path: Path):
     own = training(data=Files(name="mine"), data_root=on_disk(tmp_path))
     assert own.init == BASE.init and own.data_root == tmp_path
@@ -237,7 +255,9 @@ def test_a_checkpoint_that_is_not_there_is_refused():
 
 def test_a_table_that_starts_from_a_file_asks_for_it_by_row():
     made = table(profiles=everywhere(profile(inits={"source": CheckpointFile("the authors' checkpoint")})))
-    message = "paper/table9, row 'wide', profile 'proxy': starts from the authors' checkpoint; give it with --init-checkpoint"
+    message = (
+        "paper/table9, row 'wide', profile 'proxy': starts from the authors' checkpoint; give it with --init-checkpoint"
+    )
     with pytest.raises(ValueError, match=message):
         training(made, row="wide")
     assert training(made, init_checkpoint="none").init is None
@@ -246,7 +266,13 @@ def test_a_table_that_starts_from_a_file_asks_for_it_by_row():
 def test_arguments_become_plain_values_that_name_classes_and_functions():
     assert plain((1, 2.5, None, True, "x", Path("a/b"))) == [1, 2.5, None, True, "x", "a/b"]
     assert plain(Net) == "tests.harness.fakes.Net"
-    assert plain(Recipe()) == {"class": "tests.harness.fakes.Recipe", "epochs": 3, "batch_size": 4, "rate": 0.1}
+    assert plain(Recipe()) == {
+        "class": "tests.harness.fakes.Recipe",
+        "epochs": 3,
+        "batch_size": 4,
+        "rate": 0.1,
+        "stages": [],
+    }
     assert plain(Build(Net)) == {"class": "tests.harness.fakes.Net", "width": 1.0, "parts": []}
     assert plain(UNTRIMMED)["class"] == "Member" and plain(UNTRIMMED)["generator"] == cell_module.GENERATOR_VERSION
 

@@ -128,7 +128,9 @@ def test_each_claim_and_column_has_a_verdict_and_a_corrected_p_value(tmp_path: P
 
 
 def test_a_claim_of_equality_is_not_among_the_tests_of_difference(tmp_path: Path):
-    made = table(claims=(Claim("X1", "wide", ">", "plain", ("S/Top-1",)), Claim("X2", "wide", "~", "plain", ("S/Top-1",), 90.0)))
+    made = table(
+        claims=(Claim("X1", "wide", ">", "plain", ("S/Top-1",)), Claim("X2", "wide", "~", "plain", ("S/Top-1",), 90.0))
+    )
     first, second = gather(filled(tmp_path, made))["claims"]
     assert first["ours"]["p_holm"] == first["ours"]["p_value"] and second["ours"]["p_holm"] is None
     assert second["verdict"] == "reproduced"
@@ -218,7 +220,11 @@ def test_a_thinned_curve_keeps_its_ends_and_its_order(length: int):
 
 
 def test_the_last_bits_of_a_number_leave_no_trace():
-    assert rounded({"a": (0.1 + 0.2, [1 / 3]), "b": True, "c": 12345678}) == {"a": [0.3, [0.333333]], "b": True, "c": 12345678}
+    assert rounded({"a": (0.1 + 0.2, [1 / 3]), "b": True, "c": 12345678}) == {
+        "a": [0.3, [0.333333]],
+        "b": True,
+        "c": 12345678,
+    }
     assert rounded(50.0 * (1 + 1e-15)) == 50.0
 
 

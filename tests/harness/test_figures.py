@@ -36,7 +36,9 @@ FIGURE = Figure(id="ligar/figure9", title="Losses", table=TABLE, rows=("w/ ACS",
 
 def test_a_figure_runs_its_rows_only_and_draws_one_number_per_cell(tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr("experiments.harness.cli.draw_figure", lambda f, cells, path: drawn.update(_draw(f, cells, tmp_path)))
+    monkeypatch.setattr(
+        "experiments.harness.cli.draw_figure", lambda f, cells, path: drawn.update(_draw(f, cells, tmp_path))
+    )
     assert run_figure(FIGURE, parsed("--profile", "smoke", "--seeds", "1", "--columns", "UCF-101")) == 0
     rows = list(csv.DictReader((tmp_path / "figure.csv").open()))
     assert {row["row"] for row in rows} == {"w/ ACS"}

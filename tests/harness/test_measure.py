@@ -27,7 +27,9 @@ def costs() -> dict[str, float]:
 
 def test_ligar_costs_what_the_paper_says(costs: dict[str, float]):
     assert round(costs["params_m"] * 1e6) == 4_506_674
-    assert costs["gmacs"] == pytest.approx(2.2425, rel=0.005), "the paper's convolutions; ours counts matrix products too"
+    assert costs["gmacs"] == pytest.approx(2.2425, rel=0.005), (
+        "the paper's convolutions; ours counts matrix products too"
+    )
     assert costs["gmacs_fvcore"] == pytest.approx(2.3615, abs=5e-5)
     assert costs["gflops_fvcore"] == 2 * costs["gmacs_fvcore"]
     assert costs["gflops_fvcore"] == pytest.approx(PUBLISHED_GFLOPS, rel=0.005)

@@ -243,7 +243,9 @@ def test_children_end_when_the_server_is_killed_and_the_parent_says_what_to_do(t
         if (tmp_path / "pid").exists():
             os.kill(made.server, signal.SIGKILL)
 
-    with pytest.raises(RuntimeError, match="the process that starts cells died; start the script again, it will resume"):
+    with pytest.raises(
+        RuntimeError, match="the process that starts cells died; start the script again, it will resume"
+    ):
         run_jobs(made, kill_server)
     made.close()
     child = int((tmp_path / "pid").read_text())

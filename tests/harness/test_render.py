@@ -133,7 +133,12 @@ def test_the_values_can_be_read_back_from_csv(evidence: dict[str, Any]):
     rows = list(csv.DictReader(io.StringIO(to_csv(evidence))))
     assert len(rows) == 3 * 4
     first = rows[0]
-    assert (first["table"], first["row"], first["column"], first["published"]) == ("paper/table9", "plain", "S/Top-1", "70.0")
+    assert (first["table"], first["row"], first["column"], first["published"]) == (
+        "paper/table9",
+        "plain",
+        "S/Top-1",
+        "70.0",
+    )
     assert float(first["ours"]) == evidence["rows"][0]["ours"][0]["mean"] and first["seeds"] == "3"
     assert first["test_videos"] == "40" and first["data"] == "scenes A (for UCF-101), tiny"
     cost = next(row for row in rows if row["column"] == "Param. (M)" and row["row"] == "wide")

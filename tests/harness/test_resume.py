@@ -14,14 +14,19 @@ from pathlib import Path
 import pytest
 
 from experiments.harness.cell import Options, Training, evaluation
-from experiments.harness.store import RESULTS_VARIABLE, REPOSITORY, CellFolder, Store
+from experiments.harness.store import REPOSITORY, RESULTS_VARIABLE, CellFolder, Store
 from tests.harness import tiny_table
 from tests.harness.tiny_table import EPOCHS, TABLE
 
 CACHE_VARIABLE = "ACTION_TABLES_CACHE"
 SCRIPT = Path(tiny_table.__file__)
 FLAGS = ("--no-wandb", "--jobs", "1", "--seeds", "1")
-WARM_IMPORTS = ["tests.harness.tiny_table", "experiments.harness.runner", "experiments.harness.pool", "matplotlib.pyplot"]
+WARM_IMPORTS = [
+    "tests.harness.tiny_table",
+    "experiments.harness.runner",
+    "experiments.harness.pool",
+    "matplotlib.pyplot",
+]
 DEADLINE_SEC = 120.0
 ENDS_WITHIN_SEC = 5.0
 
@@ -158,7 +163,9 @@ def test_a_script_killed_while_videos_are_generated_ends_in_the_same_bytes(unint
     assert not any(place.cache.glob(".*.part-*")), "the dead process's unfinished folder is left over"
 
 
-def test_a_script_killed_again_and_again_repeats_no_cell_and_ends_in_the_same_bytes(uninterrupted: Place, tmp_path: Path):
+def test_a_script_killed_again_and_again_repeats_no_cell_and_ends_in_the_same_bytes(
+    uninterrupted: Place, tmp_path: Path
+):
     place = Place(tmp_path / "results", uninterrupted.cache)
     moments = (
         (kill_tree, in_training(place, PRETRAINING)),

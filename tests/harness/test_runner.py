@@ -88,7 +88,8 @@ def test_a_training_leaves_record_weights_and_nothing_to_resume(whole):
 
 def test_curves_have_one_value_per_epoch(whole):
     curves = whole[1]["curves"]
-    assert {"train/loss", "train/top1", "train/lr", "train/action_share", "val/top1", "train/loss_am_softmax"} <= set(curves)
+    assert {"train/loss", "train/top1", "train/lr", "train/action_share", "val/top1"} <= set(curves)
+    assert {"train/loss_am_softmax", "train/loss_local_push", "train/loss_center_push"} <= set(curves)
     for key, points in curves.items():
         assert [epoch for epoch, _ in points] == list(range(EPOCHS)), key
         assert np.isfinite([value for _, value in points]).all(), key

@@ -23,7 +23,13 @@ def rows(**changes: Any) -> tuple[Row, ...]:
 
 
 def column(**changes: Any) -> tuple[Column, ...]:
-    arguments: dict[str, Any] = {"group": "S", "title": "odd", "metric": "top1", "data": Build(Data, source=SCENES), **changes}
+    arguments: dict[str, Any] = {
+        "group": "S",
+        "title": "odd",
+        "metric": "top1",
+        "data": Build(Data, source=SCENES),
+        **changes,
+    }
     return (*table().columns[:3], Column(**arguments))
 
 
@@ -32,8 +38,11 @@ def column(**changes: Any) -> tuple[Column, ...]:
     [
         (dict(module=dict(widht=2.0)), "Net has no argument 'widht'; it accepts width, parts"),
         (dict(module=dict(num_classes=7)), "'num_classes' of Net is supplied by the harness and cannot be set"),
-        (dict(data=dict(sise=9)), "Data has no argument 'sise'; it accepts source, size, clip_selection, views, frame_order"),
-        (dict(recipe=dict(epoch=9)), "the recipe has no field 'epoch'; it has epochs, batch_size, rate"),
+        (
+            dict(data=dict(sise=9)),
+            "Data has no argument 'sise'; it accepts source, size, clip_selection, views, frame_order",
+        ),
+        (dict(recipe=dict(epoch=9)), "the recipe has no field 'epoch'; it has epochs, batch_size, rate, stages"),
         (dict(init="elsewhere"), "profile 'smoke' has no initialisation 'elsewhere'; it has 'source'"),
         (dict(published=("1", "2")), "2 published values for 4 columns"),
         (dict(published=("1", "2", 3.0, "4")), "published value 3.0 must be a string, as printed"),
@@ -66,7 +75,10 @@ def test_a_wrong_column_is_refused_at_once_by_its_name(changes: dict[str, Any], 
         (Claim("X7", "wide", ">", "plain", margin=-1.0), "margin -1.0 must not be negative"),
         (Claim("X7", "wider", ">", "plain"), "paper/table9 has no row 'wider'; it has 'plain', 'wide', 'quoted'"),
         (Claim("X7", "wide", ">", "plan"), "paper/table9 has no row 'plan'"),
-        (Claim("X7", "wide", ">", "plain", columns=("S/Top1",)), "paper/table9 has no column 'S/Top1'; it has 'S/Top-1'"),
+        (
+            Claim("X7", "wide", ">", "plain", columns=("S/Top1",)),
+            "paper/table9 has no column 'S/Top1'; it has 'S/Top-1'",
+        ),
     ],
 )
 def test_a_wrong_claim_is_refused_at_once_by_its_number(claim: Claim, message: str):

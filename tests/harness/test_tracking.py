@@ -7,6 +7,7 @@ import dataclasses
 import errno
 import json
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -87,9 +88,16 @@ class OfflineRun:
     summary: dict
 
 
+def is_complete(path: Path) -> bool:
+    return any(record.WhichOneof("record_type") == "exit" for record in records(path))
+
+
 def offline_runs(folder: Path) -> list[OfflineRun]:
-    runs = []
+    """Read all runs in a folder, as soon as wandb's own process has written them to the end."""
+    runs, deadline = [], time.monotonic() + 30
     for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb")):
+        while not is_complete(path) and time.monotonic() < deadline:
+            time.sleep(0.05)
         config: dict = {}
         summary: dict = {}
         history, opened = [], None
@@ -151,6 +159,24 @@ def test_a_real_training_logs_its_curves(tmp_path, benchmark_cache):
     [found] = offline_runs(tmp_path)
     for key, points in record["curves"].items():
         assert [row[key] for row in found.history if key in row] == pytest.approx([value for _, value in points]), key
+
+
+def test_a_process_that_ends_at_once_loses_nothing(tmp_path):
+    """The harness's child processes leave by ``os._exit`` when their cell is done."""
+    code = f"""
+import os
+from pathlib import Path
+from tests.harness.test_tracking import CELL, tracker
+if os.fork() == 0:
+    with tracker(Path({str(tmp_path)!r})).run(name="cell", cell=CELL, job_type="train") as log:
+        log({{"train/loss": 1.0}}, 0)
+    os._exit(0)
+os.wait()
+"""
+    repository = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], cwd=repository, check=True, capture_output=True)
+    [found] = offline_runs(tmp_path)
+    assert found.history[0]["train/loss"] == 1.0 and found.summary["train/loss"] == 1.0
 
 
 # -- CSV ------------------------------------------------------------------------------------------------------

@@ -69,9 +69,11 @@ TABLE = Table(
 
 # No such width: the network's constructor refuses it when the training starts.
 BROKEN = dataclasses.replace(
-    TABLE, id="tiny/table2", rows=(TABLE.rows[0], dataclasses.replace(TABLE.rows[1], label="broken", module=dict(width=-1.0))),
+    TABLE,
+    id="tiny/table2",
+    rows=(TABLE.rows[0], dataclasses.replace(TABLE.rows[1], label="broken", module=dict(width=-1.0))),
     claims=(Claim("T2", "broken", ">", "w/o ACS"),),
-)  # fmt: skip
+)
 TABLES = {table.id: table for table in (TABLE, BROKEN)}
 
 

@@ -12,14 +12,10 @@ from lightning_modules.ligar.losses import CenterPush, LocalPush
 from lightning_modules.losses.am_softmax import AMSoftmax, PolynomialScale, mean_of_positives
 
 # Closed-form input of the authors' measured values.
-COSINES = 0.9 * torch.tensor(
-    [[math.sin(7 * i + 3 * j + 1) for j in range(5)] for i in range(4)], dtype=torch.float64
-)
+COSINES = 0.9 * torch.tensor([[math.sin(7 * i + 3 * j + 1) for j in range(5)] for i in range(4)], dtype=torch.float64)
 LABELS = torch.tensor([0, 1, 2, 3])
 EMBEDDINGS = F.normalize(
-    torch.tensor(
-        [[math.sin(1.3 * i + 0.7 * k) + 0.3 for k in range(6)] for i in range(4)], dtype=torch.float64
-    )
+    torch.tensor([[math.sin(1.3 * i + 0.7 * k) + 0.3 for k in range(6)] for i in range(4)], dtype=torch.float64)
 )
 MEASURED = {
     30: (
@@ -142,9 +138,7 @@ def test_gradients_are_those_of_finite_differences():
 def test_losses_ignore_the_order_of_clips_and_centres():
     embeddings, centres, cosines, labels = random_case(2)
     order, shuffled = torch.randperm(7), torch.randperm(4)
-    torch.testing.assert_close(
-        AMSoftmax()(cosines[order], labels[order], 10.0), AMSoftmax()(cosines, labels, 10.0)
-    )
+    torch.testing.assert_close(AMSoftmax()(cosines[order], labels[order], 10.0), AMSoftmax()(cosines, labels, 10.0))
     torch.testing.assert_close(
         LocalPush()(embeddings[order], cosines[order], labels[order]),
         LocalPush()(embeddings, cosines, labels),

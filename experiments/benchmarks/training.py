@@ -35,7 +35,7 @@ from datamodules.synthetic.members import stand_in
 from experiments.harness import Build, runner
 from experiments.harness.callbacks import Curves, EpochCheckpoint, EpochSeed, Report
 from experiments.harness.cell import Training
-from experiments.harness.pool import _keep_freed_memory
+from experiments.harness.pool import keep_freed_memory
 from experiments.harness.runner import Runtime, build_data, build_training_module
 from experiments.harness.store import Store
 from experiments.harness.tracking import Tracking
@@ -150,7 +150,7 @@ def lightning_overhead(cell: Training, folder: Path) -> TakeTurns:
             EpochCheckpoint(place.last),
             Report(runtime.report),
         ]
-        trainer = runner._trainer(cell, runtime, callbacks)
+        trainer = runner.make_trainer(cell, runtime, callbacks)
         trainer.limit_val_batches = 0  # the bare loop does not validate
         torch.manual_seed(SEED)
         trainer.fit(build_training_module(cell), datamodule=build_data(cell, cell.data, 0), weights_only=True)
@@ -300,7 +300,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=20, help="training steps per epoch (default: %(default)s)")
     arguments: Any = parser.parse_args()
     torch.set_num_threads(1)
-    _keep_freed_memory()  # as the harness's child processes do
+    keep_freed_memory()  # as the harness's child processes do
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
     console = Console()

@@ -160,6 +160,9 @@ def plain(value: Any) -> Any:
 
 
 def _name(thing: Any) -> str:
+    if thing.__module__ == "__main__":
+        raise ValueError(f"{thing.__qualname__} is defined in the script that was started; move it into a module, so "
+                         "that it has the same name wherever the table is imported")  # fmt: skip
     return f"{thing.__module__}.{thing.__qualname__}"
 
 

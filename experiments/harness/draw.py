@@ -14,43 +14,53 @@ CURVES = (
     ("train/loss", "training loss"),
     ("train/top1", "training top-1 (%)"),
     ("val/top1", "held-out top-1, one view (%)"),
-    ("train/action_share", "share of clip frames inside the true action"),
+    ("train/action_share", "clip frames inside the action (share)"),
 )
 
 
 def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
-    """Draw one panel per accuracy column: our value with its interval per row, the published value as a diamond."""
+    """Draw a line of panels per data set, one per metric: our value with interval, the published one as a diamond."""
     plt = _pyplot()
-    columns = [(i, c) for i, c in enumerate(evidence["columns"]) if c["data"] is not None]
     rows = evidence["rows"]
-    figure, axes = plt.subplots(
-        1, len(columns), figsize=(1.2 + 2.3 * len(columns), 1.5 + 0.42 * len(rows)), sharey=True, squeeze=False
-    )
-    for axis, (index, column) in zip(axes[0], columns, strict=True):
-        for position, row in enumerate(rows):
-            ours, published = row["ours"][index], row["published"][index]
-            if published is not None:
-                axis.plot(float(published), position, "D", color=PUBLISHED_COLOUR, ms=5, mfc="none", zorder=3)
-            if ours is not None:
-                axis.plot([ours["low"], ours["high"]], [position, position], color=OURS_COLOUR, lw=2, zorder=2)
-                axis.plot(ours["mean"], position, "o", color=OURS_COLOUR, ms=6, zorder=4)
-                axis.plot(
-                    ours["per_seed"], [position + 0.22] * len(ours["per_seed"]), "|", color=OURS_COLOUR, ms=5, alpha=0.6
-                )
-        axis.set_title(column["key"].replace("/", "\n"), fontsize=9)
-        axis.grid(axis="x", color="#dddddd", lw=0.6)
-        axis.tick_params(labelsize=8)
-        axis.set_xlabel("%", fontsize=8)
-    axes[0][0].set_yticks(range(len(rows)), [row["label"] for row in rows], fontsize=9)
+    groups: dict[str, list[int]] = {}
+    for index, column in enumerate(evidence["columns"]):
+        if column["data"] is not None:
+            groups.setdefault(column["group"], []).append(index)
+    widest, height = max(map(len, groups.values()), default=1), 1.0 + 0.34 * len(rows)
+    size = (1.4 + 2.9 * widest, 0.9 + height * max(1, len(groups)))
+    figure, axes = plt.subplots(max(1, len(groups)), widest, figsize=size, sharey=True, squeeze=False)
+    for line, indices in zip(axes, groups.values(), strict=False):
+        for axis in line[len(indices) :]:
+            axis.set_visible(False)
+        for axis, index in zip(line, indices, strict=False):
+            _draw_column(axis, evidence["columns"][index], rows, index)
+    axes[0][0].set_yticks(range(len(rows)), [row["label"] for row in rows])
     axes[0][0].set_ylim(len(rows) - 0.4, -0.6)
     handles = [
         plt.Line2D([], [], color=OURS_COLOUR, marker="o", lw=2, label="ours, 95 % interval (ticks: seeds)"),
-        plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published"),
+        plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published (real data)"),
     ]
-    figure.suptitle(f"{evidence['title']}  ·  profile {evidence['profile']}", fontsize=10, y=0.985, va="top")
+    where = "the paper's data" if evidence["profile"] == "paper" else "ours on the embedded benchmark"
+    figure.suptitle(f"{evidence['title']}  ·  {where}", fontsize=10)
     figure.legend(handles=handles, loc="lower center", ncol=2, fontsize=8, frameon=False)
-    figure.tight_layout(rect=(0, 0.1, 1, 0.97))
+    figure.tight_layout(rect=(0, 0.25 / size[1], 1, 1))
     _save(figure, path)
+
+
+def _draw_column(axis: Any, column: Mapping[str, Any], rows: list[Any], index: int) -> None:
+    for position, row in enumerate(rows):
+        ours, published = row["ours"][index], row["published"][index]
+        if published is not None:
+            axis.plot(float(published), position, "D", color=PUBLISHED_COLOUR, ms=5, mfc="none", zorder=3)
+        if ours is not None:
+            axis.plot([ours["low"], ours["high"]], [position, position], color=OURS_COLOUR, lw=2, zorder=2)
+            axis.plot(ours["mean"], position, "o", color=OURS_COLOUR, ms=6, zorder=4)
+            ticks = [position + 0.25] * len(ours["per_seed"])
+            axis.plot(ours["per_seed"], ticks, "|", color=OURS_COLOUR, ms=5, alpha=0.6)
+    stands = f"\n{column['data']}" if column["data"] != column["group"] else ""
+    axis.set_title(f"{column['key'].replace('/', ', ')} (%){stands}", fontsize=8)
+    axis.grid(axis="x", color="#dddddd", lw=0.6)
+    axis.tick_params(labelsize=8)
 
 
 def draw_curves(evidence: Mapping[str, Any], path: Path) -> bool:

@@ -5,7 +5,6 @@ Two runs of the same cells give the same evidence: no dates, no durations, no pa
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from datamodules.synthetic.members import GENERATOR_VERSION, Member
-from experiments.harness.cell import Evaluation, Options, control, evaluation
+from experiments.harness.cell import Evaluation, Options, control, evaluation, fingerprint
 from experiments.harness.noise import published_noise
+from experiments.harness.predictions import pack_predictions
 from experiments.harness.provenance import source_hash
 from experiments.harness.spec import ALL, Column, Row, Table
 from experiments.harness.statistics import Difference, a_a_control, estimate, holm, paired_difference, verdict
@@ -115,6 +115,7 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
     columns = cells.columns if own_data else table.columns
     evidence = {
         "format": EVIDENCE_FORMAT,
+        "arguments": _share_arguments(records),
         "table": table.id,
         "title": table.title,
         "profile": options.profile,
@@ -161,7 +162,7 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
                     "seed": seed,
                     "evaluation": cell.fingerprint,
                     "training": cell.training.fingerprint,
-                    "arguments": {"training": training["arguments"], "evaluation": record["arguments"]},
+                    "arguments": {"training": training["arguments"], "evaluation": record["arguments"]["data"]},
                     "metrics": record["metrics"],
                     "counts": {k: v for k, v in {**training, **record}.items() if k.startswith(COUNTS)},
                     "initialised": training["initialised"],
@@ -174,7 +175,17 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-UNDECODABLE = 0xFFFF
+def _share_arguments(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Replace the cells' arguments by a hash and return them by it: seeds of a row differ in their seed alone."""
+    shared = {}
+    for record in records:
+        arguments = record["arguments"]
+        arguments["training"] = {k: v for k, v in arguments["training"].items() if k != "seed"}
+        record["arguments"] = fingerprint(arguments)
+        shared[record["arguments"]] = arguments
+    return shared
+
+
 COUNTS = ("num_", "missing_", "undecodable_")
 
 
@@ -299,35 +310,3 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [rounded(item) for item in value]
     return value
-
-
-def pack_predictions(
-    *, video_index: np.ndarray, labels: np.ndarray, scores: np.ndarray, ids: np.ndarray
-) -> dict[str, str]:
-    """Return each test video's label, predicted label, the rank of its label and its top probability, in a few bytes.
-
-    The rank counts from 0 (the label scores highest; of equal scores the smaller class goes first, as in the metrics).
-    The probability is the softmax over the scores as they are. A video that could not be decoded is predicted as
-    ``UNDECODABLE`` and ranked last. See :func:`unpack_predictions` for the types.
-    """
-    decoded = ~np.isnan(scores).any(axis=1)
-    filled = np.where(decoded[:, None], scores, 0.0)
-    exponent = np.exp(filled - filled.max(1, keepdims=True))
-    own = np.take_along_axis(filled, labels[:, None], axis=1)
-    classes = np.arange(scores.shape[1])
-    before = (filled > own) | ((filled == own) & (classes < labels[:, None]))
-    columns = {
-        "video": video_index.astype("<u4"),
-        "label": labels.astype("<u2"),
-        "predicted": np.where(decoded, filled.argmax(1), UNDECODABLE).astype("<u2"),
-        "rank": np.where(decoded, before.sum(1), scores.shape[1]).astype("<u2"),
-        "probability": np.where(decoded, np.round(exponent.max(1) / exponent.sum(1) * 255), 0).astype("<u1"),
-    }
-    return {name: base64.b64encode(column.tobytes()).decode() for name, column in columns.items()}
-
-
-def unpack_predictions(packed: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Return the arrays that :func:`pack_predictions` packed; the probability in 0..1."""
-    types = {"video": "<u4", "label": "<u2", "predicted": "<u2", "rank": "<u2", "probability": "<u1"}
-    arrays = {name: np.frombuffer(base64.b64decode(packed[name]), dtype=kind) for name, kind in types.items()}
-    return {**arrays, "probability": arrays["probability"] / 255}

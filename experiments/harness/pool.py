@@ -121,7 +121,7 @@ class Pool:
         from experiments.harness.runner import log_to, run
 
         torch.set_num_threads(self.threads)
-        _keep_freed_memory()
+        keep_freed_memory()
         folder = self.runtime.store.folder(job.work)
         log_to(folder.log)
         profile = job.work.profile if isinstance(job.work, Training) else job.work.training.profile
@@ -161,7 +161,7 @@ def _exit_after(work: Callable[[], int]) -> None:
         os._exit(status)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the allocator keep what a step frees for the next one: returning it costs 5 to 15 % of a step."""
     with contextlib.suppress(OSError, AttributeError):  # glibc only
         libc = ctypes.CDLL("libc.so.6")

@@ -15,8 +15,18 @@ Evidence = Mapping[str, Any]
 
 
 def to_json(evidence: Evidence) -> str:
-    """Return the evidence as the text of its file."""
-    return json.dumps(evidence, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    """Return the evidence as the text of its file: one line per key, and per entry of a list."""
+    lines = []
+    for key, value_ in sorted(evidence.items()):
+        if isinstance(value_, list) and value_:
+            lines.append(f"{_compact(key)}:[\n" + ",\n".join(map(_compact, value_)) + "\n]")
+        else:
+            lines.append(f"{_compact(key)}:{_compact(value_)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _compact(value_: Any) -> str:
+    return json.dumps(value_, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def to_markdown(evidence: Evidence, committed: Evidence | None = None) -> str:
@@ -97,23 +107,33 @@ def _seeds(seeds: list[int]) -> str:
 
 
 def _values(evidence: Evidence, committed: Evidence | None) -> str:
+    """Return a table per data set: published value, the committed one where given, ours."""
     columns = evidence["columns"]
     kinds = ["published", "committed", "ours"] if committed is not None else ["published", "ours"]
-    heads = ["Method"] + [f"{c['key'].replace('/', ' ')} {_rule(c)}{kind}" for c in columns for kind in kinds]
-    lines = []
-    for row in evidence["rows"]:
-        cells = [row["label"]]
-        for index, column in enumerate(columns):
-            texts = {"published": row["published"][index] or DASH, "ours": value(row["ours"][index], column["metric"])}
-            if committed is not None:
-                texts["committed"] = value(_committed_value(committed, row["label"], column["key"]), column["metric"])
-            cells += [texts[kind] for kind in kinds]
-        lines.append(cells)
-    stand_ins = sorted(
-        {(c["group"] or c["title"], c["data"]) for c in columns if c["data"] and c["data"] != c["group"]}
-    )
-    caption = "; ".join(f"{real} is replaced by the member *{member}*" for real, member in stand_ins)
-    return markdown_table(heads, lines) + (f"\n\n{caption}." if caption else "")
+    blocks = []
+    for group in dict.fromkeys(column["group"] for column in columns):
+        indices = [index for index, column in enumerate(columns) if column["group"] == group]
+        heads = ["Method"] + [f"{columns[i]['title']} {_rule(columns[i])}{kind}" for i in indices for kind in kinds]
+        lines = []
+        for row in evidence["rows"]:
+            texts = [_cell(evidence, committed, row, index) for index in indices]
+            lines.append([row["label"], *(text[kind] for text in texts for kind in kinds)])
+        blocks.append(_heading(group, columns[indices[0]]["data"]) + markdown_table(heads, lines))
+    return "\n\n".join(blocks)
+
+
+def _heading(group: str, data: str | None) -> str:
+    if not group:
+        return ""
+    return f"**{group}**" + (f", replaced by the member *{data}*" if data and data != group else "") + "\n\n"
+
+
+def _cell(evidence: Evidence, committed: Evidence | None, row: Mapping[str, Any], index: int) -> dict[str, str]:
+    column = evidence["columns"][index]
+    texts = {"published": row["published"][index] or DASH, "ours": value(row["ours"][index], column["metric"])}
+    if committed is not None:
+        texts["committed"] = value(_committed_value(committed, row["label"], column["key"]), column["metric"])
+    return texts
 
 
 def _rule(column: Mapping[str, Any]) -> str:

@@ -114,7 +114,8 @@ def build_data(training: Training, data: Any, num_workers: int, devices: int = 1
     )
 
 
-def _trainer(training: Training, runtime: Runtime, callbacks: list[L.Callback]) -> L.Trainer:
+def make_trainer(training: Training, runtime: Runtime, callbacks: list[L.Callback]) -> L.Trainer:
+    """Return the trainer of a cell, for training and testing."""
     limit: dict[str, Any] = {f"limit_{stage}_batches": training.limit_batches for stage in ("train", "val", "test")}
     return L.Trainer(
         max_epochs=training.recipe.epochs,
@@ -147,7 +148,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
             EpochCheckpoint(folder.last),
             Report(runtime.report),
         ]
-        trainer = _trainer(training, runtime, callbacks)
+        trainer = make_trainer(training, runtime, callbacks)
         resume = folder.last if folder.last.exists() else None
         if resume is not None:
             _check_resumable(resume)
@@ -214,7 +215,7 @@ def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> d
     set_all_seeds(training.seed)
     module = load_trained(training, runtime.store)
     data = build_data(training, evaluation.data, runtime.num_workers, runtime.devices)
-    trainer = _trainer(training, runtime, [])
+    trainer = make_trainer(training, runtime, [])
     trainer.test(module, datamodule=data, verbose=False)
     video_index, scores = (tensor.numpy() for tensor in module.collect_test_scores())
     videos, _ = data.subset("test")

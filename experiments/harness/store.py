@@ -24,6 +24,7 @@ from experiments.harness.cell import Evaluation, Training
 
 HEARTBEAT_SEC = 20.0
 STALE_SEC = 120.0
+UNFINISHED = (".last.ckpt.*", ".weights.*", ".scores.*")  # the large files of a cell, before they are whole
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS_VARIABLE = "ACTION_TABLES_RESULTS"  # a folder in place of the repository's results/
 
@@ -42,6 +43,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # temporary files are private; results are not
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -158,6 +160,8 @@ class CellFolder:
             if self.owner_alive():
                 raise LockedError(f"{self.path} is being worked on by {self._owner()}")
             write_atomic(self.path / "lock", json.dumps(_me()))
+            for left_over in [path for pattern in UNFINISHED for path in self.path.glob(pattern)]:
+                left_over.unlink(missing_ok=True)  # of an owner that was killed while it wrote
         released = threading.Event()
         threading.Thread(target=self._beat, args=(released,), daemon=True).start()
         try:

@@ -22,7 +22,7 @@ from lightning_modules.recipe import (
 )
 
 # Sec. V.iii: head only at 1e-2, warm-up 1e-5 to 1e-3, then eq. 3 with alpha 1.5; AGC; SGD. The paper gives no epochs:
-# 5 + 5 + 55, momentum 0.9, weight decay 1e-4 and the clipping factor are the released configuration's. 12 per GPU.
+# 5 + 5 + 55, momentum 0.9, weight decay 1e-4 and the clipping factor are the released configuration's. 2 x 12.
 PAPER_RECIPE = Recipe(
     stages=(
         Stage(epochs=5, lr=Constant(1e-2), trainable="head"),

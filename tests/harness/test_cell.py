@@ -283,6 +283,12 @@ def test_a_value_without_a_stable_meaning_is_refused(value: Any):
         plain({"argument": [value]})
 
 
+def test_a_class_of_the_started_script_is_refused_as_it_has_another_name_when_imported(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Net, "__module__", "__main__")
+    with pytest.raises(ValueError, match="Net is defined in the script that was started; move it into a module"):
+        plain(Net)
+
+
 def test_a_fingerprint_does_not_depend_on_the_order_of_keys():
     assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1, 2], "a": 1})
     assert fingerprint([1, 2]) != fingerprint([2, 1])

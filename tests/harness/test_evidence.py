@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 
 from experiments.harness.cell import Options, control
-from experiments.harness.evidence import (
-    CURVE_POINTS,
-    UNDECODABLE,
-    TableCells,
-    gather,
-    pack_predictions,
-    rounded,
-    thinned,
-    unpack_predictions,
-)
+from experiments.harness.evidence import CURVE_POINTS, TableCells, gather, rounded, thinned
 from experiments.harness.metrics import hits, top1
+from experiments.harness.predictions import UNDECODABLE, pack_predictions, unpack_predictions
 from experiments.harness.render import to_json
 from experiments.harness.spec import Claim, Table
 from experiments.harness.store import Store
@@ -186,7 +178,7 @@ def test_a_cell_is_listed_once_with_all_that_an_audit_needs(tmp_path: Path):
     cells = evidence["cells"]
     assert len(cells) == 12 == len({cell["evaluation"] for cell in cells})
     for cell in cells:
-        assert cell["arguments"]["training"]["module"]["class"] == "tests.harness.fakes.Net"
+        assert evidence["arguments"][cell["arguments"]]["training"]["module"]["class"] == "tests.harness.fakes.Net"
         assert cell["curves"]["train/loss"] == [[0, 3.0], [1, 2.0], [2, 1.0]]
         found = unpack_predictions(cell["predictions"])
         assert 100 * np.mean(found["predicted"] == found["label"]) == pytest.approx(cell["metrics"]["top1"], abs=1e-3)

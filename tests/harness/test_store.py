@@ -165,6 +165,14 @@ def test_a_lock_that_was_taken_over_is_not_removed_by_its_former_owner(folder: C
     assert taken.exists() and folder.owner_alive()
 
 
+def test_what_a_killed_owner_did_not_finish_writing_is_removed_by_the_next(folder: CellFolder):
+    write_atomic(folder.last, b"whole")
+    for name in (".last.ckpt.123", ".weights.123", ".scores.123.npz"):
+        write_atomic(folder.path / name, b"half")
+    with folder.lock():
+        assert {path.name for path in folder.path.iterdir()} == {".guard", "lock", "last.ckpt"}
+
+
 @pytest.mark.parametrize("content", ["", "{", "null"])
 def test_half_a_lock_is_nobodys(folder: CellFolder, content: str):
     write_atomic(folder.path / "lock", content)

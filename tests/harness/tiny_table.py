@@ -13,9 +13,9 @@ from datamodules.clip_selection import ClipSelection
 from datamodules.ligar import SMOKE_DATA, LigarData
 from datamodules.synthetic.members import stand_in
 from experiments.harness import Build, Claim, Column, Pretrain, Profile, Row, Table, main
-from lightning_modules.ligar import Ligar
 from lightning_modules.ligar.network import LARGE
 from lightning_modules.recipe import SGD, AdaptiveClipping, Constant, CosineAnnealing, Recipe, Stage
+from tests.harness.noisy_ligar import NoisyLigar
 
 EPOCHS = 10
 
@@ -46,7 +46,7 @@ PROFILE = Profile(
 TABLE = Table(
     id="tiny/table1",
     title="Tiny, Table 1: what the tests of the harness run",
-    module=Build(Ligar),
+    module=Build(NoisyLigar),
     recipe=_recipe(EPOCHS),
     init="source",
     profiles={"smoke": PROFILE, "proxy": PROFILE, "paper": PROFILE},

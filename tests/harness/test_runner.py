@@ -55,8 +55,8 @@ def whole(tmp_path_factory, benchmark_cache):
 
 
 def with_callback(monkeypatch, callback: L.Callback) -> None:
-    original = runner._trainer
-    monkeypatch.setattr(runner, "_trainer", lambda cell, where, calls: original(cell, where, [*calls, callback]))
+    original = runner.make_trainer
+    monkeypatch.setattr(runner, "make_trainer", lambda cell, where, calls: original(cell, where, [*calls, callback]))
 
 
 def interrupt(monkeypatch, where, callback: L.Callback, cell=CELL) -> None:

@@ -235,20 +235,34 @@ def _costs(table: Table) -> Any:
 
 
 def write_rendered(evidence: dict[str, Any], table: Table, folder: Path, tracking: Tracking | None = None) -> None:
-    """Write a table's evidence, Markdown, CSV and pictures."""
+    """Write a table's evidence and its pages; log the table."""
     stem = folder / table.paper / f"{table.name}.{_suffix(evidence)}"
-    committed = _committed(table, evidence["profile"]) if folder != results_folder() else None
     write_atomic(stem.with_name(stem.name + ".json"), to_json(evidence))
-    write_atomic(stem.with_name(stem.name + ".md"), to_markdown(evidence, committed))
+    write_pages(evidence, table, folder)
+    if tracking is not None:
+        heads, rows = table_cells(evidence)
+        verdicts = {f"verdict/{c['id']}/{c['column']}": c["verdict"] for c in evidence["claims"]}
+        tracking.log_table(heads, rows, verdicts)
+
+
+def write_pages(evidence: dict[str, Any], table: Table, folder: Path) -> Path:
+    """Write a table's Markdown, CSV and pictures; return their path without suffix."""
+    stem = folder / table.paper / f"{table.name}.{_suffix(evidence)}"
+    write_atomic(stem.with_name(stem.name + ".md"), to_markdown(evidence, _beside(evidence, table, folder)))
     write_atomic(stem.with_name(stem.name + ".csv"), to_csv(evidence))
     draw_table(evidence, stem.with_name(stem.name + ".png"))
     draw_curves(evidence, stem.with_name(stem.name + ".curves.png"))
     if folder == results_folder():
         write_index(folder)
-    if tracking is not None:
-        heads, rows = table_cells(evidence)
-        verdicts = {f"verdict/{c['id']}/{c['column']}": c["verdict"] for c in evidence["claims"]}
-        tracking.log_table(heads, rows, verdicts)
+    return stem
+
+
+def _beside(evidence: dict[str, Any], table: Table, folder: Path) -> dict[str, Any] | None:
+    """Return the committed evidence to show beside a user's own run of the same table; None where that is pointless."""
+    if folder == results_folder() or evidence["conditions"]["own_data"] is not None:
+        return None
+    committed = _committed(table, evidence["profile"])
+    return None if committed == evidence else committed
 
 
 def _suffix(evidence: dict[str, Any]) -> str:
@@ -262,18 +276,22 @@ def _committed(table: Table, profile: str) -> dict[str, Any] | None:
 
 
 def _render_stored(table: Table, options: Options, places: Places, show: Show) -> int:
-    """Render again from the user's own evidence, else from what comes with the repository; return the exit status."""
+    """Render again from the user's own evidence, else from what comes with the repository; return the exit status.
+
+    The pages go where a run's would; evidence is read and left alone.
+    """
+    suffix = options.profile if options.data is None else f"own-data-{options.profile}"
     for folder in dict.fromkeys((places.rendered, results_folder())):
-        path = folder / table.paper / f"{table.name}.{options.profile}.json"
+        path = folder / table.paper / f"{table.name}.{suffix}.json"
         if path.exists():
             try:
                 evidence = json.loads(path.read_text())
             except json.JSONDecodeError as error:
                 raise ValueError(f"{path} is damaged ({error}); run the table again or restore the file") from error
-            write_rendered(evidence, table, folder)
+            stem = write_pages(evidence, table, places.rendered)
             show(evidence, [])
-            print(f"rendered from {path}")
+            print(f"rendered from {path} to {stem}.md, .csv, .png")
             return 0
-    missing = f"{table.id}: no evidence for profile {options.profile!r} under {results_folder()}; run the script first"
+    missing = f"{table.id}: no evidence {table.name}.{suffix}.json under {results_folder()}; run the script first"
     print(f"error: {missing}", file=sys.stderr)
     return EXIT_BAD_ARGUMENT

@@ -273,8 +273,7 @@ def _source(letter: str, real: str, *, seed: int) -> Member:
     )
 
 
-# Difficulties put the baseline mid-scale, whatever the other rows do: LIGAR without clip selection gave 62 % on scenes A
-# at difficulty 2 (3 seeds), and on untrimmed A 87 % at 1 (3 seeds), 59 % at 2 and 39 % at 3 (one seed each).
+# Difficulties put the baseline mid-scale, whatever the other rows do: results/README.md has what was measured.
 STAND_INS: dict[str, Member] = {
     "UCF-101": _scenes("A", "UCF-101", seed=101, difficulty=2.0),
     "HMDB51": _scenes("B", "HMDB51", seed=51, difficulty=2.8),

@@ -1,0 +1,116 @@
+"""Measure a table's baseline at several difficulties of the embedded benchmark; record it in results/calibration/.
+
+The benchmark's difficulties are chosen by this record alone: the baseline is to sit mid-scale, whatever other rows do.
+
+Run: python experiments/tools/calibrate.py ligar_table3 --difficulties 1 2 3 --seeds 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+
+from datamodules.synthetic.members import GENERATOR_VERSION, Member
+from experiments.harness.cell import Evaluation, Options, evaluation
+from experiments.harness.display import Display
+from experiments.harness.evidence import rounded
+from experiments.harness.index import write_index
+from experiments.harness.plan import plan
+from experiments.harness.pool import Pool, run_jobs
+from experiments.harness.runner import Runtime
+from experiments.harness.spec import Column, Table
+from experiments.harness.statistics import estimate
+from experiments.harness.store import Store, results_folder, write_atomic
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the baseline's missing cells and write the record; return the exit status."""
+    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse.add_argument("script", help="a table script's name, such as ligar_table3")
+    parse.add_argument("--difficulties", type=float, nargs="+", default=[1.0, 2.0, 3.0])
+    parse.add_argument("--seeds", type=int, default=1, metavar="N", help="run seeds 0 to N-1")
+    parse.add_argument("--jobs", type=int, default=2)
+    given = parse.parse_args(argv)
+    table: Table = importlib.import_module(f"experiments.{given.script}").TABLE
+    store, seeds = Store(), tuple(range(given.seeds))
+    columns = [column for column in table.columns if column.metric == "top1"]
+    cells = {
+        (column.key, difficulty, seed): baseline(table, column, difficulty, seed)
+        for column in columns
+        for difficulty in given.difficulties
+        for seed in seeds
+    }
+    labels = {cell: f"{key} at difficulty {difficulty:g} · s{seed}" for (key, difficulty, seed), cell in cells.items()}
+    pool = Pool(plan(labels, store), Runtime(store=store), slots=given.jobs)
+    try:
+        with Display(given.jobs) as display:
+            run_jobs(pool, display.update)
+    finally:
+        pool.close()
+    if failed := [job.label for job in pool.jobs if job.state != "done"]:
+        print(f"error: {', '.join(failed)} failed; no record is written", file=sys.stderr)
+        return 1
+    rows = [
+        measured(table, column, difficulty, seeds, cells, store)
+        for column in columns
+        for difficulty in given.difficulties
+    ]
+    record = {
+        "table": table.id,
+        "row": table.control_row.label,
+        "generator_version": GENERATOR_VERSION,
+        "measured": rows,
+    }
+    path = results_folder() / "calibration" / f"{given.script}.json"
+    write_atomic(path, json.dumps(rounded(record), indent=1, sort_keys=True) + "\n")
+    write_index(results_folder())
+    print(f"{path}\n" + "\n".join(f"{r['data']} at {r['difficulty']:g}: {r['top1']['mean']:.1f} %" for r in rows))
+    return 0
+
+
+def baseline(table: Table, column: Column, difficulty: float, seed: int) -> Evaluation:
+    """Return the baseline's cell on the column's member at another difficulty."""
+    cell = evaluation(table, table.control_row, column, seed, Options(profile="proxy", seeds=(seed,)))
+    source = member_of(cell)
+    if source.difficulty == difficulty:
+        return cell  # the table's own cell, already run with it
+    data = {"source": dataclasses.replace(source, difficulty=difficulty)}
+    training = dataclasses.replace(cell.training, data=cell.training.data.with_arguments(data, where="calibration"))
+    return Evaluation(training=training, data=cell.data.with_arguments(data, where="calibration"))
+
+
+def member_of(cell: Evaluation) -> Member:
+    """Return the member that a cell is tested on."""
+    source = cell.data.arguments["source"]
+    assert isinstance(source, Member)
+    return source
+
+
+def measured(
+    table: Table,
+    column: Column,
+    difficulty: float,
+    seeds: tuple[int, ...],
+    cells: dict[tuple[str, float, int], Evaluation],
+    store: Store,
+) -> dict[str, object]:
+    """Return the baseline's top-1 at one difficulty, and whether the table uses that difficulty."""
+    scores = {seed: store.folder(cells[column.key, difficulty, seed]).load_scores() for seed in seeds}
+    labels = scores[seeds[0]]["labels"]
+    found = estimate({seed: stored["scores"] for seed, stored in scores.items()}, labels, "top1")
+    chosen = member_of(evaluation(table, table.control_row, column, 0, Options(profile="proxy", seeds=(0,))))
+    return {
+        "data": chosen.name,
+        "difficulty": difficulty,
+        "chosen": difficulty == chosen.difficulty,
+        "seeds": list(seeds),
+        "top1": {"mean": found.mean, "low": found.low, "high": found.high},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,6 +13,7 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from datamodules.synthetic.members import GENERATOR_VERSION, Member
 from experiments.harness.cell import Evaluation, Options, evaluation
@@ -97,7 +98,7 @@ def measured(
     seeds: tuple[int, ...],
     cells: dict[tuple[str, float, int], Evaluation],
     store: Store,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the baseline's top-1 at one difficulty, and whether the table uses that difficulty."""
     scores = {seed: store.folder(cells[column.key, difficulty, seed]).load_scores() for seed in seeds}
     labels = scores[seeds[0]]["labels"]

@@ -292,6 +292,6 @@ def _render_stored(table: Table, options: Options, places: Places, show: Show) -
             show(evidence, [])
             print(f"rendered from {path} to {stem}.md, .csv, .png")
             return 0
-    missing = f"{table.id}: no evidence {table.name}.{suffix}.json under {results_folder()}; run the script first"
+    missing = f"{table.id}: no evidence for profile {suffix!r} under {results_folder()}; run the script first"
     print(f"error: {missing}", file=sys.stderr)
     return EXIT_BAD_ARGUMENT

@@ -16,7 +16,9 @@ from experiments.harness.store import REPOSITORY
 from tests.harness.fakes import table
 from tests.harness.test_evidence import filled, unfilled
 
-COMMITTED = sorted(path for path in (REPOSITORY / "results").glob("*/*.json") if path.parent.name != "runs")
+COMMITTED = sorted(
+    path for path in (REPOSITORY / "results").glob("*/*.json") if path.parent.name not in ("runs", "calibration")
+)
 
 
 @pytest.fixture(scope="module")

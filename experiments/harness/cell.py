@@ -83,6 +83,12 @@ class Training:
             return self.init.fingerprint
         return f"file {_file_hash(self.init)}" if self.init is not None else None
 
+    @property
+    def lineage(self) -> tuple[Training, ...]:
+        """Return the trainings whose weights went into this one, the first of them first, itself last."""
+        before = self.init.lineage if isinstance(self.init, Training) else ()
+        return (*before, self)
+
     @cached_property
     def fingerprint(self) -> str:
         """Return the hash that names this training's folder."""

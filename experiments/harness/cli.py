@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.harness import arguments as flags
-from experiments.harness.cell import Evaluation, Options, Training
+from experiments.harness.cell import Evaluation, Options
 from experiments.harness.console import print_cells, print_costs, print_table
 from experiments.harness.display import Display
 from experiments.harness.draw import draw_curves, draw_table
@@ -22,9 +22,9 @@ from experiments.harness.evidence import TableCells, gather
 from experiments.harness.figures import draw_figure
 from experiments.harness.index import write_index
 from experiments.harness.plan import Job, plan
-from experiments.harness.provenance import source_hash
 from experiments.harness.render import table_cells, to_csv, to_json, to_markdown
 from experiments.harness.spec import Figure, Table
+from experiments.harness.stale import forget
 from experiments.harness.store import Store, results_folder, write_atomic
 from experiments.harness.tracking import Tracking
 
@@ -39,10 +39,6 @@ class Places:
 
     store: Store
     rendered: Path
-
-    def evidence(self, table: Table, profile: str) -> Path:
-        """Return the path of a table's evidence."""
-        return self.rendered / table.paper / f"{table.name}.{profile}.json"
 
 
 def main(spec: Table | Figure, argv: Sequence[str] | None = None) -> None:
@@ -126,7 +122,9 @@ def _run_tables(
     if arguments.dry_run:
         print_cells(wanted, places.store)
         return 0
-    jobs = plan(wanted, places.store, _refresh(arguments.refresh, wanted, places.store))
+    if arguments.refresh is not None:
+        forget(wanted, places.store, only_stale=arguments.refresh == "stale")
+    jobs = plan(wanted, places.store)
     for table, of_table in zip(tables, cells, strict=True):
         for job in _jobs_of(of_table, jobs):
             job.table = job.table or table.id
@@ -167,27 +165,6 @@ def _report_videos(wanted: dict[Evaluation, str]) -> None:
         if root is not None:
             for subset in ("train", "test"):
                 print(count_report(source, root, subset), flush=True)
-
-
-def _refresh(refresh: str | None, wanted: dict[Evaluation, str], store: Store) -> list[str]:
-    """Remove the records to be made again; return their fingerprints."""
-    if refresh is None:
-        return []
-    again: set[str] = set()
-    for evaluation in wanted:
-        chain: list[Training] = [evaluation.training]
-        while isinstance(chain[-1].init, Training):
-            chain.append(chain[-1].init)
-        for training in chain:
-            record = store.folder(training).record()
-            stale = record and record["sources"] != source_hash(training.module.cls, training.data.cls)
-            if refresh == "all" or stale:
-                again |= {training.fingerprint, evaluation.fingerprint}
-                for cell in (training, evaluation):
-                    folder = store.folder(cell)
-                    for path in (folder.record_path, folder.last):
-                        path.unlink(missing_ok=True)
-    return sorted(again)
 
 
 def _jobs_of(cells: TableCells, jobs: list[Job]) -> list[Job]:

@@ -15,8 +15,8 @@ from datamodules.synthetic.members import GENERATOR_VERSION, Member
 from experiments.harness.cell import Evaluation, Options, control, evaluation, fingerprint
 from experiments.harness.noise import published_noise
 from experiments.harness.predictions import pack_predictions
-from experiments.harness.provenance import source_hash
 from experiments.harness.spec import ALL, Column, Row, Table
+from experiments.harness.stale import made_by_older_code
 from experiments.harness.statistics import Difference, a_a_control, estimate, holm, paired_difference, verdict
 from experiments.harness.store import Store
 
@@ -110,7 +110,7 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
         costs: computes a cost column's value for a row; None leaves those columns empty.
     """
     table, options = cells.table, cells.options
-    records = [record for record in _records(cells)]
+    records = _records(cells)
     own_data = options.data is not None
     columns = cells.columns if own_data else table.columns
     evidence = {
@@ -169,7 +169,7 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
                     "curves": {key: thinned(points) for key, points in training["curves"].items()},
                     "versions": record["versions"],
                     "hardware": training["hardware"],
-                    "older_code": training["sources"] != source_hash(cell.training.module.cls, cell.training.data.cls),
+                    "older_code": made_by_older_code(cell.training, cells.store),
                     "predictions": pack_predictions(**folder.load_scores()),
                 }
     return list(found.values())

@@ -43,19 +43,17 @@ class Job:
         return {Member: "data", Training: "train", Evaluation: "test"}[type(self.work)]
 
 
-def plan(evaluations: Mapping[Evaluation, str], store: Store, refresh: Iterable[str] = ()) -> list[Job]:
+def plan(evaluations: Mapping[Evaluation, str], store: Store) -> list[Job]:
     """Return the jobs still to do for these evaluations, each once, dependencies first.
 
     Args:
         evaluations: the cells wanted, with the label to show for each.
         store: finished cells there are not planned.
-        refresh: fingerprints to run again although they are finished.
     """
     jobs: dict[str, Job] = {}
-    again = set(refresh)
 
     def wanted(cell: Training | Evaluation) -> bool:
-        return cell.fingerprint in again or not store.folder(cell).record_path.exists()
+        return not store.folder(cell).record_path.exists()
 
     def member_job(member: object) -> tuple[Job, ...]:
         if not isinstance(member, Member):

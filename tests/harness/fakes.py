@@ -13,6 +13,7 @@ import numpy as np
 from datamodules.synthetic.members import stand_in
 from datamodules.video import Video
 from experiments.harness.cell import Evaluation, Options, Training
+from experiments.harness.evidence import TableCells
 from experiments.harness.metrics import METRICS
 from experiments.harness.spec import Build, Claim, Column, Pretrain, Profile, Row, Table
 from experiments.harness.store import Store
@@ -174,3 +175,9 @@ def with_row(made: Table, label: str, **changes: Any) -> Table:
     """Return the table with one row changed."""
     rows = tuple(dataclasses.replace(row, **changes) if row.label == label else row for row in made.rows)
     return dataclasses.replace(made, rows=rows)
+
+
+def wanted(seeds: tuple[int, ...] = (0, 1), **changes: object) -> dict[Evaluation, str]:
+    made = table(**changes)
+    cells = TableCells(made, Options(seeds=seeds), Store(Path("nowhere")), rows=("plain", "wide"), controls=False)
+    return cells.wanted()

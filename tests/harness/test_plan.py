@@ -6,19 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.harness.cell import Evaluation, Options, Training
-from experiments.harness.evidence import TableCells
+from experiments.harness.cell import Evaluation, Training
 from experiments.harness.plan import Job, block_dependents, plan
 from experiments.harness.store import Store
-from tests.harness.fakes import SCENES, SOURCE, UNTRIMMED, evaluation, profile, table, training, write_results
+from tests.harness.fakes import SCENES, SOURCE, UNTRIMMED, evaluation, profile, training, wanted, write_results
 
 LABELS = np.arange(8) % 4
-
-
-def wanted(seeds: tuple[int, ...] = (0, 1), **changes: object) -> dict[Evaluation, str]:
-    made = table(**changes)
-    cells = TableCells(made, Options(seeds=seeds), Store(Path("nowhere")), rows=("plain", "wide"), controls=False)
-    return cells.wanted()
 
 
 def finish(store: Store, cell: Evaluation) -> None:
@@ -98,15 +91,6 @@ def test_a_finished_pretraining_is_not_run_for_new_cells(tmp_path: Path):
     store.folder(training().init).write_record({})  # type: ignore[arg-type]
     works = {job.work for job in plan(wanted(), store)}
     assert training().init not in works and SOURCE not in works and training() in works
-
-
-def test_a_cell_is_planned_again_when_asked_for(tmp_path: Path):
-    store = Store(tmp_path)
-    for cell in wanted():
-        finish(store, cell)
-    cell = evaluation()
-    again = plan(wanted(), store, refresh=[cell.fingerprint])
-    assert {job.work for job in again} == {SCENES, cell}
 
 
 def test_tables_that_share_cells_run_them_once(tmp_path: Path):

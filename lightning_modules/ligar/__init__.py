@@ -34,21 +34,21 @@ Where paper and released code differ, and which we follow
     4.47 M parameters and 4.74 GFLOPs. Code.
     Published sizes: 4.47 M counts the 27-class network with batch normalisation folded; 4.74 GFLOPs counts
     multiplications and additions separately and adds element-wise operations (2.37 G multiply-accumulates).
-    Readiness of a video for clip selection: at least 70 % of its frames with a score that is not zero in the paper, more
-    than 80 % of its frames visited in the code. More than 70 % visited.
+    Readiness of a video for clip selection: at least 70 % of its frames with a score that is not zero in the paper,
+    more than 80 % of its frames visited in the code. More than 70 % visited.
     When scores count: "after each forward pass" in the paper; in the code from the next epoch on, when the loader's
     workers are forked again. Next epoch.
-    Which frames get a clip's score: those of the segment in the paper; in the code all from the first to the last sampled
-    one, those between them included. Code.
-    Batch statistics over several GPUs: averaged at each epoch's end in the code; here the first process's are sent to all
-    before each step (data parallel training's default).
+    Which frames get a clip's score: those of the segment in the paper; in the code all from the first to the last
+    sampled one, those between them included. Code.
+    Batch statistics over several GPUs: averaged at each epoch's end in the code; here the first process's are sent
+    to all before each step (data parallel training's default).
     Representation self-challenging is described, and off in the configurations for UCF-101, ActivityNet, Jester. Off.
     AugMix and clip selection are both described; no released configuration uses both. Table 3 without AugMix.
     Resuming restarts the loss's scale schedule in the code. Here it goes on.
 
 Not as published yet
-    CrossNorm, a 45 % share of the augmentation, needs a pool of clip statistics; the paper profile leaves clips alone in
-    its place. AugMix, RSC, MixUp and joint pre-training are not built; the paper profile starts from a checkpoint file.
+    CrossNorm, a 45 % share of the augmentation, needs a pool of clip statistics; the paper profile leaves clips alone
+    in its place. AugMix, RSC, MixUp, joint pre-training are not built; the paper profile starts from a checkpoint file.
     The embedded benchmark trains with AdamW for 30 epochs, without flip, rotation and colour (profiles.py).
 
 Known errors in the published tables

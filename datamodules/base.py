@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,16 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from datamodules.augmentation_files import image_members, with_files
 from datamodules.batch import ClipBatch, InputSpec
 from datamodules.clip_selection import ClipScores, ClipSelection
+from datamodules.datasets.joint import members_of, mirror_labels_of, prepare_members
 from datamodules.frame_sampling import ContinuousSampling, SegmentSampling
-from datamodules.synthetic.decoded import DecodedVideos
-from datamodules.synthetic.files import default_cache, prepare
-from datamodules.synthetic.members import Member, true_segments
-from datamodules.transforms import CenterCrop, Compose, ShortSide
+from datamodules.subset import OpenSubset, action_share, known_segments, open_subset
+from datamodules.transforms import CenterCrop, Compose, ShortSide, ThreeCrops
 from datamodules.video import Video
 from datamodules.video_sampling import (
     EpochSampler,
-    FileReader,
     FrameOrder,
     FrameReader,
     ShardSampler,
@@ -42,15 +40,18 @@ class ClipDataModule(L.LightningDataModule):
     does.
 
     Args:
-        source: a real data set or a member of the embedded benchmark.
+        source: a real data set, a member of the embedded benchmark, or several as one (``Joint``).
         sampling: class of the sampler used in training.
         test_sampling: class of the sampler used in testing; None takes the one of training.
         num_frames: T, frames per clip.
         frame_interval: source frames between two frames of a clip (continuous sampling).
         views: temporal views per test video.
+        crops: squares cut from each test view: 1 in the centre, 3 along the frame's long side. A video's clips are
+            then the crops of its first view, those of its second, and so on.
         short_side: short side in pixels to which test videos are scaled.
         size: height and width in pixels of the clips.
-        augmentation: training transforms in order; they must end at ``size``.
+        augmentation: training transforms in order; they must end at ``size``. Mirrored classes and files that they
+            need are those of the source, found when the training loader is built.
         clip_selection: settings of Adaptive Clip Selection; None samples uniformly.
         frame_order: ``forward``, or a control of the test: ``shuffled``, ``repeated``.
         clips_per_video: V in training.
@@ -63,7 +64,7 @@ class ClipDataModule(L.LightningDataModule):
     """
 
     harness_arguments = frozenset({"batch_size", "seed", "data_root", "num_workers"})
-    evaluation_arguments = frozenset({"views", "test_sampling", "frame_order"})
+    evaluation_arguments = frozenset({"views", "crops", "test_sampling", "frame_order"})
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class ClipDataModule(L.LightningDataModule):
         num_frames: int,
         frame_interval: int,
         views: int,
+        crops: int,
         short_side: int,
         size: int,
         augmentation: Sequence[Any],
@@ -90,6 +92,8 @@ class ClipDataModule(L.LightningDataModule):
         super().__init__()
         if views < 1:
             raise ValueError(f"views={views}; accepted: 1 or more")
+        if crops not in (1, 3):
+            raise ValueError(f"crops={crops}; accepted: 1 (centre), 3 (along the long side)")
         if size > short_side:
             raise ValueError(f"size={size} does not fit into short_side={short_side}")
         if clip_selection is not None and sampling is SegmentSampling:
@@ -100,14 +104,14 @@ class ClipDataModule(L.LightningDataModule):
         self.sampling = self._sampler(sampling, num_frames, frame_interval)
         self.test_sampling = self._sampler(test_sampling or sampling, num_frames, frame_interval)
         self.num_frames, self.frame_interval, self.views = num_frames, frame_interval, views
-        self.short_side, self.size = short_side, size
+        self.crops, self.short_side, self.size = crops, short_side, size
         self.augmentation, self.frame_order, self.clips_per_video = augmentation, frame_order, clips_per_video
         self.clip_selection = clip_selection
         self.clip_scores = ClipScores(clip_selection) if clip_selection is not None else None
         self.mean, self.std = mean, std
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
         self.missing: dict[str, tuple[Video, ...]] = {}
-        self._subsets: dict[str, tuple[tuple[Video, ...], FrameReader]] = {}
+        self._subsets: dict[str, OpenSubset] = {}
         self._train_clips: TrainClips | None = None
         self._true_segments: np.ndarray | None = None
 
@@ -137,8 +141,7 @@ class ClipDataModule(L.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Render the embedded benchmark's videos if they are not there yet."""
-        if isinstance(self.source, Member):
-            prepare(self.source, default_cache(), processes=os.cpu_count() or 1)
+        prepare_members((*members_of(self.source), *image_members(self.augmentation, self.source)))
 
     def subset(self, name: str) -> tuple[tuple[Video, ...], FrameReader]:
         """Return the videos of ``train``, ``val`` or ``test`` that are on disk, and their reader.
@@ -146,37 +149,46 @@ class ClipDataModule(L.LightningDataModule):
         Videos that the annotations list and the disk lacks are kept in :attr:`missing`.
 
         Raises:
-            ValueError: no video of the subset is on disk.
+            ValueError: no video of the subset is on disk; or none of one set's of a joint source.
         """
+        opened = self._opened(name)
+        return opened.videos, opened.reader
+
+    def _opened(self, name: Any) -> OpenSubset:
         if name not in self._subsets:
-            if isinstance(self.source, Member):
-                folder = prepare(self.source, default_cache(), processes=1)
-                decoded = DecodedVideos(folder, "train" if name == "train" else "val")
-                self._subsets[name] = self.source.videos(folder, "train" if name == "train" else "val"), decoded
-                self.missing[name] = ()
-            else:
-                listed = self.source.videos(self.data_root, name)
-                present = tuple(video for video in listed if video.path.exists())
-                self.missing[name] = tuple(video for video in listed if not video.path.exists())
-                if not present:
-                    raise ValueError(
-                        f"{self.source.name}: none of the {len(listed)} {name} videos is under {self.data_root}; "
-                        f"the first one looked for is {listed[0].path if listed else 'not listed either'}"
-                    )
-                self._subsets[name] = present, FileReader(present)
+            self._subsets[name] = open_subset(self.source, self.data_root, name)
+            self.missing[name] = self._subsets[name].missing
         return self._subsets[name]
+
+    def train_transform(self) -> Compose:
+        """Return the augmentation with the source's mirrored classes and files.
+
+        Raises:
+            ValueError: there is a flip and the source refuses flipping, or a file is missing.
+        """
+        recipe = Compose(*self.augmentation).with_mirror_labels(mirror_labels_of(self.source, self.data_root))
+        return with_files(recipe, source=self.source, data_root=self.data_root, views_of=self._member_views)
+
+    def _member_views(self, member: Any) -> TestClips:
+        return self.central_views(open_subset(member, None, "train"))
+
+    def central_views(self, opened: OpenSubset | None = None) -> TestClips:
+        """Return training videos (another source's on request) as in validation: one view, a central crop, uint8."""
+        opened = opened or self._opened("train")
+        transform = self._test_transform(crops=1)
+        return TestClips(videos=opened.videos, reader=opened.reader, sampling=self.sampling, transform=transform)
+
+    def _test_transform(self, *, crops: int) -> Compose:
+        cut = CenterCrop(size=self.size) if crops == 1 else ThreeCrops(size=self.size)
+        return Compose(ShortSide(size=self.short_side), cut)
 
     def train_dataloader(self) -> DataLoader:
         """Return the training loader; its order and clips depend on (seed, epoch, video) alone."""
         videos, reader = self.subset("train")
         self._train_clips = TrainClips(
-            videos=videos,
-            reader=reader,
-            sampling=self.sampling,
-            transform=Compose(*self.augmentation).with_mirror_labels(self.source.mirror_labels),
-            seed=self.seed,
-            clips_per_video=self.clips_per_video,
-        )
+            videos=videos, reader=reader, sampling=self.sampling, transform=self.train_transform(), seed=self.seed,
+            clips_per_video=self.clips_per_video, source_index=self._opened("train").source_index,
+        )  # fmt: skip
         rank, world_size = self._place()
         sampler = EpochSampler(
             len(videos), batch_size=self.batch_size, seed=self.seed, rank=rank, world_size=world_size
@@ -191,25 +203,23 @@ class ClipDataModule(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         """Return the validation loader: one forward view per video."""
-        return self._test_loader("val", views=1, frame_order="forward")
+        return self._test_loader("val")
 
     def test_dataloader(self) -> DataLoader:
         """Return the test loader: all views of a video in one sample."""
-        return self._test_loader("test", views=self.views, frame_order=self.frame_order)
+        return self._test_loader("test", views=self.views, crops=self.crops, frame_order=self.frame_order)
 
-    def _test_loader(self, subset: str, *, views: int, frame_order: FrameOrder) -> DataLoader:
-        videos, reader = self.subset(subset)
+    def _test_loader(
+        self, name: str, *, views: int = 1, crops: int = 1, frame_order: FrameOrder = "forward"
+    ) -> DataLoader:
+        videos, reader = self.subset(name)
         clips = TestClips(
-            videos=videos,
-            reader=reader,
-            sampling=self.test_sampling,
-            views=views,
-            transform=Compose(ShortSide(size=self.short_side), CenterCrop(size=self.size)),
-            frame_order=frame_order,
-        )
+            videos=videos, reader=reader, sampling=self.test_sampling, transform=self._test_transform(crops=crops),
+            views=views, frame_order=frame_order, source_index=self._opened(name).source_index,
+        )  # fmt: skip
         rank, world_size = self._place()
         sampler = ShardSampler(len(videos), rank=rank, world_size=world_size)
-        return self._loader(clips, sampler, max(1, self.batch_size // views))
+        return self._loader(clips, sampler, max(1, self.batch_size // (views * crops)))
 
     def _place(self) -> tuple[int, int]:
         trainer: Any = self.trainer
@@ -236,7 +246,8 @@ class ClipDataModule(L.LightningDataModule):
     def begin_epoch(self) -> None:
         """Let the coming epoch sample by the clip scores gathered so far (an immutable copy of them)."""
         if self.clip_scores is not None and self._train_clips is not None:
-            self._train_clips.start_weights = self.clip_scores.snapshot().start_weights
+            snapshot = self.clip_scores.snapshot()
+            self._train_clips.start_weights, self._train_clips.rejects = snapshot.start_weights, snapshot.rejects
 
     def record_clips(
         self, *, video_index: np.ndarray, first: np.ndarray, end: np.ndarray, num_frames: np.ndarray,
@@ -269,12 +280,18 @@ class ClipDataModule(L.LightningDataModule):
         """Return for each training clip the share of its frames inside the true action; None where unknown.
 
         For analysis only: known on the embedded benchmark's untrimmed members, never used in training.
+
+        Returns:
+            ``(N, V)`` in 0..1.
         """
-        if not isinstance(self.source, Member) or not self.source.untrimmed:
-            return None
         if self._true_segments is None:
-            folder = prepare(self.source, default_cache(), processes=1)
-            self._true_segments = true_segments(folder, self.source, "train")
-        segments = self._true_segments[batch.video_index.cpu().numpy()][:, :, None, None]  # (N, 2, 1, 1)
-        frames = batch.frame_indices.cpu().numpy()  # (N, V, T)
-        return ((frames >= segments[:, 0]) & (frames < segments[:, 1])).mean(axis=2)
+            self._true_segments = known_segments(self.source, "train")
+        return None if self._true_segments is None else action_share(self._true_segments, batch)
+
+    def clips_without_action(self, batch: ClipBatch) -> float | None:
+        """Return the share of a training batch's clips none of whose frames shows the true action; None where unknown.
+
+        The induced label noise of Sec. V.ii of LIGAR; for analysis only, as :meth:`true_action_share`.
+        """
+        share = self.true_action_share(batch)
+        return None if share is None else float((share == 0).mean())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +22,8 @@ class ClipBatch:
         frame_indices: ``(N, V, T)`` source frame of each frame of each clip, from 0.
         num_frames: ``(N,)`` number of frames in the source video; 0 marks a video that could not be decoded.
         source_index: ``(N,)`` which of several concatenated data sets the video belongs to.
+        ignored: ``(N,)`` bool, videos whose loss does not count in training; None: none is. Their labels are the
+            true ones all the same, so that what is learnt of them meanwhile (clip selection) stays right.
     """
 
     clips: Tensor
@@ -28,6 +32,7 @@ class ClipBatch:
     frame_indices: Tensor
     num_frames: Tensor
     source_index: Tensor
+    ignored: Tensor | None = None
 
     def __len__(self) -> int:
         """Return N, the number of videos."""
@@ -45,8 +50,17 @@ class ClipBatch:
         """Return the same batch around other clips."""
         return replace(self, clips=clips)
 
-    def _map(self, function) -> ClipBatch:
-        return ClipBatch(**{field.name: function(getattr(self, field.name)) for field in fields(self)})
+    def select(self, videos: Tensor) -> ClipBatch:
+        """Return the batch of some of its videos.
+
+        Args:
+            videos: ``(N,)`` bool, or the positions to take, in their order.
+        """
+        return self._map(lambda tensor: tensor[videos])
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> ClipBatch:
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: function(value) for name, value in values.items() if value is not None})
 
 
 @dataclass(frozen=True)

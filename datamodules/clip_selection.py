@@ -23,10 +23,14 @@ class ClipSelection:
             in a training clip (the paper's 70%, the released configurations' 0.8). Scores that happen to be
             0 count: the paper says "frames with non-zero score", the authors' code counts visits, as here.
         first_epoch: first epoch (from 0) whose clips are recorded; the paper leaves out "the very first".
+        ignore_rejected: leave a ready video out of the loss while all its windows weigh 0, because each of its
+            frames counts against its label. Its clips are still served, from anywhere in it, and recorded, so
+            that it can come back. The paper tried this and found it worse.
     """
 
     ready_fraction: float = 0.7
     first_epoch: int = 1
+    ignore_rejected: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.ready_fraction < 1.0:
@@ -150,6 +154,7 @@ class ClipScores:
             offsets=_frozen(np.concatenate(([0], np.cumsum(counts, dtype=np.int64))).astype(np.int64)),
             run_lengths=_frozen(np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64)),
             run_weights=_frozen(np.concatenate(weights) if weights else np.zeros(0)),
+            ignore_rejected=self.selection.ignore_rejected,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -202,12 +207,14 @@ class ClipSnapshot:
         offsets: ``(R + 1,)`` where each video's runs begin.
         run_lengths: frames of each run of equal weight.
         run_weights: weight of each frame of the run.
+        ignore_rejected: see :class:`ClipSelection`.
     """
 
     videos: NDArray[np.int64]
     offsets: NDArray[np.int64]
     run_lengths: NDArray[np.int64]
     run_weights: NDArray[np.float64]
+    ignore_rejected: bool = False
 
     def __len__(self) -> int:
         """Return the number of ready videos."""
@@ -228,14 +235,29 @@ class ClipSnapshot:
         Raises:
             ValueError: if the video had another number of frames when it was recorded.
         """
+        runs = self._runs(video_index, num_frames, span)
+        if runs is None:
+            return None
+        return _window_sums(np.repeat(self.run_weights[runs], self.run_lengths[runs]), span)
+
+    def rejects(self, video_index: int, num_frames: int, span: int) -> bool:
+        """Return whether the loss leaves out the clips of a video (``ClipSelection.ignore_rejected``).
+
+        Arguments and errors are those of :meth:`start_weights`. A video that the ordinary sampler serves is never left
+        out.
+        """
+        runs = self._runs(video_index, num_frames, span) if self.ignore_rejected else None
+        return runs is not None and not self.run_weights[runs].any()  # every frame is in some window
+
+    def _runs(self, video_index: int, num_frames: int, span: int) -> slice | None:
         row = int(np.searchsorted(self.videos, video_index))
         if row == len(self.videos) or self.videos[row] != video_index or num_frames < span:
             return None
-        runs = slice(self.offsets[row], self.offsets[row + 1])
-        weights = np.repeat(self.run_weights[runs], self.run_lengths[runs])  # (F,)
-        if len(weights) != num_frames:
-            raise ValueError(f"video {video_index} has {len(weights)} frames on record, got {num_frames}")
-        return _window_sums(weights, span)
+        runs = slice(int(self.offsets[row]), int(self.offsets[row + 1]))
+        recorded = int(self.run_lengths[runs].sum())
+        if recorded != num_frames:
+            raise ValueError(f"video {video_index} has {recorded} frames on record, got {num_frames}")
+        return runs
 
 
 def _frame_weights(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,25 +10,39 @@ from datamodules.base import IMAGENET_MEAN, IMAGENET_STD, ClipDataModule
 from datamodules.clip_selection import ClipSelection
 from datamodules.frame_sampling import ContinuousSampling, SegmentSampling
 from datamodules.transforms import (
+    CrossNorm,
     OneOf,
     Photometric,
     RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
     RandomRotate,
+    RandomScaledCrop,
     ShortSide,
 )
 from datamodules.video_sampling import FrameOrder
 
-# Paper Sec. V.i names the parts; numbers are the released configuration's. The colour step is one of
-# {nothing 0.10, photometric 0.45, CrossNorm 0.45}; CrossNorm needs a pool of clip statistics and joins with it.
+# Paper Sec. V.i names the parts; the numbers, and what the clips of one video share, are the released configuration's:
+# crop box, flip and choice of colour step are shared, so that within a pair only time, rotation and colours differ.
+# CrossNorm's pool is found when a loader is built (datamodules/augmentation_files.py).
+COLOUR_STEP = OneOf((0.10, None), (0.45, Photometric(per_clip=True)), (0.45, CrossNorm(per_clip=True)))
 GENERAL_AUGMENTATION = (
     ShortSide(size=256),
-    RandomRotate(p=0.5, degrees=10.0),
+    RandomRotate(p=0.5, degrees=10.0, per_clip=True),
     RandomResizedCrop(size=224, area=(0.4, 1.0), aspect=(0.5, 1.5)),
     RandomHorizontalFlip(p=0.5),
-    OneOf((0.55, None), (0.45, Photometric())),
+    COLOUR_STEP,
 )
+
+# Gestures reach to the frame's border, so the crop is larger, and it keeps their shape.
+JESTER_AUGMENTATION = (
+    ShortSide(size=256),
+    RandomRotate(p=0.5, degrees=10.0, per_clip=True),
+    RandomScaledCrop(size=224, scale=(0.875, 1.0), per_clip=True),
+    RandomHorizontalFlip(p=0.5),
+    COLOUR_STEP,
+)
+JESTER_DATA = dict(num_frames=16, frame_interval=1, augmentation=JESTER_AUGMENTATION)
 
 
 class LigarData(ClipDataModule):
@@ -47,6 +61,7 @@ class LigarData(ClipDataModule):
         num_frames: int = 16,
         frame_interval: int = 2,
         views: int = 1,
+        crops: int = 1,
         short_side: int = 256,
         size: int = 224,
         augmentation: Sequence[Any] = GENERAL_AUGMENTATION,
@@ -67,6 +82,7 @@ class LigarData(ClipDataModule):
             num_frames=num_frames,
             frame_interval=frame_interval,
             views=views,
+            crops=crops,
             short_side=short_side,
             size=size,
             augmentation=augmentation,

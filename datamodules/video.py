@@ -29,6 +29,9 @@ class Video:
         label_name: name of the class.
         start_sec: start of the labelled part in seconds; None for the start of the file.
         end_sec: its end in seconds; None for the end of the file.
+        start_frame: first frame of the labelled part, from 0, where it is annotated in frames (a part of a long frame
+            folder); None for the start.
+        end_frame: one past its last frame; None for the end.
     """
 
     id: str
@@ -37,6 +40,8 @@ class Video:
     label_name: str
     start_sec: float | None = None
     end_sec: float | None = None
+    start_frame: int | None = None
+    end_frame: int | None = None
 
 
 @contextmanager

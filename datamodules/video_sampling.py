@@ -7,7 +7,7 @@ processes and can be repeated after an interruption.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,8 +17,29 @@ from datamodules.batch import ClipBatch
 from datamodules.video import UndecodableVideoError, Video, open_video
 
 FrameOrder = Literal["forward", "shuffled", "repeated"]
-Sample = tuple[torch.Tensor, int, int, np.ndarray, int]
 SHUFFLE_STREAM = 0x5F  # keeps the shuffled-frames control apart from the streams that training draws from
+
+
+class Sample(NamedTuple):
+    """Hold one video's clips before they join a batch; the columns of :class:`~datamodules.batch.ClipBatch`.
+
+    Args:
+        clips: ``(V, T, C, H, W)`` uint8.
+        label: class index.
+        position: of the video in its subset's list.
+        indices: ``(V, T)`` source frames.
+        num_frames: of the video; 0 marks an undecodable one.
+        source: which of several concatenated data sets the video belongs to.
+        ignored: whether the video's loss does not count.
+    """
+
+    clips: torch.Tensor
+    label: int
+    position: int
+    indices: np.ndarray
+    num_frames: int
+    source: int = 0
+    ignored: bool = False
 
 
 class FrameReader(Protocol):
@@ -50,12 +71,17 @@ class FileReader:
 
 
 def labelled_frames(record: Video, num_frames: int, fps: float | None) -> tuple[int, int]:
-    """Return the first frame and the end frame of the labelled part; the whole file where none is given."""
-    if record.start_sec is None or fps is None:
-        return 0, num_frames
-    first = min(int(record.start_sec * fps), num_frames - 1)
-    end = num_frames if record.end_sec is None else min(num_frames, int(np.ceil(record.end_sec * fps)))
-    return first, max(end, first + 1)
+    """Return the first frame and the end frame of the labelled part; the whole file where none is given.
+
+    It may be annotated in frames, or in seconds, which mean nothing in a folder of frames without a rate. A part that
+    reaches beyond the file is cut; one that lies beyond it leaves the last frame.
+    """
+    first, end = record.start_frame or 0, record.end_frame or num_frames
+    if record.start_sec is not None and fps is not None:
+        first = int(record.start_sec * fps)
+        end = num_frames if record.end_sec is None else int(np.ceil(record.end_sec * fps))
+    first = min(first, num_frames - 1)
+    return first, max(min(end, num_frames), first + 1)
 
 
 class EpochSampler(Sampler):
@@ -123,14 +149,26 @@ class TrainClips(Dataset):
         transform: ``(clips (V, T, C, H, W) uint8, label, rng) -> (clips, label)``.
         seed: of the run.
         clips_per_video: V.
+        source_index: which of several concatenated data sets each video belongs to; None for a single one.
     """
 
     def __init__(
-        self, *, videos: Sequence[Video], reader: FrameReader, sampling, transform, seed: int, clips_per_video: int
+        self,
+        *,
+        videos: Sequence[Video],
+        reader: FrameReader,
+        sampling,
+        transform,
+        seed: int,
+        clips_per_video: int,
+        source_index: np.ndarray | None = None,
     ) -> None:
         self.videos, self.reader, self.sampling, self.transform = videos, reader, sampling, transform
         self.seed, self.clips_per_video = seed, clips_per_video
+        self.source_index = np.zeros(len(videos), dtype=np.int64) if source_index is None else source_index
+        # Of one snapshot of the clip scores; both take (position, number of frames, frames that a clip covers).
         self.start_weights: Callable[[int, int, int], np.ndarray | None] | None = None
+        self.rejects: Callable[[int, int, int], bool] | None = None
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -150,7 +188,8 @@ class TrainClips(Dataset):
         except UndecodableVideoError:
             return None
         clips, label = self.transform(to_clips(frames), self.videos[position].label, rng)
-        return clips, label, position, indices, num_frames
+        ignored = self.rejects is not None and self.rejects(position, num_frames, self.sampling.span)
+        return Sample(clips, label, position, indices, num_frames, int(self.source_index[position]), ignored)
 
 
 class TestClips(Dataset):
@@ -160,24 +199,33 @@ class TestClips(Dataset):
         videos: the subset.
         reader: where frames come from.
         sampling: gives view indices from a video's length.
+        transform: ``(clips, label, rng) -> (clips, label)``, deterministic; it may cut several crops of each view,
+            which then follow each other.
         views: V, number of temporal views.
-        transform: ``(clips, label, rng) -> (clips, label)``, deterministic.
         frame_order: ``forward``; ``shuffled`` and ``repeated`` (the middle frame only) are controls which show whether
             a network uses time.
+        source_index: which of several concatenated data sets each video belongs to; None for a single one.
     """
 
     def __init__(
-        self, *, videos: Sequence[Video], reader: FrameReader, sampling, views: int, transform, frame_order: FrameOrder
+        self,
+        *,
+        videos: Sequence[Video],
+        reader: FrameReader,
+        sampling,
+        transform,
+        views: int = 1,
+        frame_order: FrameOrder = "forward",
+        source_index: np.ndarray | None = None,
     ) -> None:
         self.videos, self.reader, self.sampling, self.views = videos, reader, sampling, views
         self.transform, self.frame_order = transform, frame_order
-        self.blank: torch.Tensor | None = None
+        self.source_index = np.zeros(len(videos), dtype=np.int64) if source_index is None else source_index
 
     def __len__(self) -> int:
         return len(self.videos)
 
     def __getitem__(self, position: int) -> Sample:
-        label = self.videos[position].label
         rng = np.random.default_rng([SHUFFLE_STREAM, position])
 
         def choose(num_frames: int) -> np.ndarray:
@@ -187,15 +235,20 @@ class TestClips(Dataset):
             frames, indices, num_frames = self.reader.read(position, choose)
         except UndecodableVideoError:
             return self.undecodable(position)
-        clips, _ = self.transform(to_clips(frames), label, rng)
-        return clips, label, position, indices, num_frames
+        return self._prepared(position, to_clips(frames), indices, num_frames, rng)
 
     def undecodable(self, position: int) -> Sample:
         """Return a black clip marked by 0 frames: the module scores it as wrong."""
         indices = self.sampling.test(1, self.views)
         black = torch.zeros((*indices.shape, 3, 8, 8), dtype=torch.uint8)
-        clips, _ = self.transform(black, self.videos[position].label, np.random.default_rng(0))
-        return clips, self.videos[position].label, position, indices, 0
+        return self._prepared(position, black, indices, 0, np.random.default_rng(0))
+
+    def _prepared(
+        self, position: int, clips: torch.Tensor, indices: np.ndarray, num_frames: int, rng: np.random.Generator
+    ) -> Sample:
+        clips, label = self.transform(clips, self.videos[position].label, rng)
+        indices = indices.repeat(len(clips) // len(indices), axis=0)  # the crops of a view show the same frames
+        return Sample(clips, label, position, indices, num_frames, int(self.source_index[position]))
 
 
 def reorder(indices: np.ndarray, frame_order: FrameOrder, rng: np.random.Generator) -> np.ndarray:
@@ -228,12 +281,13 @@ def collate(samples: Sequence[Sample | None]) -> ClipBatch:
     kept = [sample for sample in samples if sample is not None]
     if not kept:
         raise UndecodableVideoError("a whole batch", "none of its videos could be decoded")
-    clips, labels, positions, indices, num_frames = zip(*kept, strict=True)
+    clips, labels, positions, indices, num_frames, sources, ignored = zip(*kept, strict=True)
     return ClipBatch(
         clips=torch.stack(clips).transpose(2, 3).contiguous(),  # (N, V, C, T, H, W)
         labels=torch.tensor(labels),
         video_index=torch.tensor(positions),
         frame_indices=torch.from_numpy(np.stack(indices)),
         num_frames=torch.tensor(num_frames),
-        source_index=torch.zeros(len(kept), dtype=torch.long),
+        source_index=torch.tensor(sources),
+        ignored=torch.tensor(ignored) if any(ignored) else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datamodules.batch import ClipBatch
+from lightning_modules.checkpoints import LoadReport, load_backbone, load_network
 from lightning_modules.recipe import Recipe
 
 
@@ -17,7 +19,7 @@ class ClipClassifier(L.LightningModule):
     """Classify videos from clips.
 
     A paper's module sets :attr:`network`, whose parameters under ``network.head`` are what a head-only stage trains,
-    and overrides :meth:`view_outputs` and :meth:`loss_terms` where it differs.
+    and overrides :meth:`view_outputs`, :meth:`training_outputs` and :meth:`loss_terms` where it differs.
 
     Args:
         num_classes: K.
@@ -62,37 +64,84 @@ class ClipClassifier(L.LightningModule):
             scores = scores.softmax(-1)
         return scores.mean(1)
 
-    def loss_terms(self, outputs: dict[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """Return the named terms whose sum is the loss; cross-entropy by default.
+    def own_scores(self, scores: Tensor, batch: ClipBatch) -> Tensor:
+        """Return class scores as far as they count for each video: as they are, unless videos differ in their classes.
 
         Args:
-            outputs: of :meth:`view_outputs`, M clips.
-            labels: ``(M,)``.
+            scores: ``(N, ..., K)``.
+            batch: the N videos.
         """
-        return {"loss_cross_entropy": F.cross_entropy(outputs["logits"], labels)}
+        return scores
+
+    # -- initial weights --------------------------------------------------------------------------------
 
     def initialise_from_scratch(self) -> None:
         """Set the initial weights of a training that starts from no checkpoint; the constructor's by default."""
 
+    def load_initial(self, state_dict: Mapping[str, Any]) -> LoadReport:
+        """Start from a checkpoint's backbone; the head keeps its own initialisation.
+
+        Raises:
+            ValueError: nothing could be loaded.
+        """
+        return load_backbone(self.network, state_dict)
+
+    def load_released(self, state_dict: Mapping[str, Any]) -> LoadReport:
+        """Take a trained network as it is, backbone and head, as its authors released it.
+
+        Raises:
+            ValueError: the checkpoint's head is of another size.
+        """
+        return load_network(self.network, state_dict)
+
     # -- training ---------------------------------------------------------------------------------------
 
+    def training_outputs(self, batch: ClipBatch) -> dict[str, Tensor]:
+        """Run a training step's forward pass; override it where training does more than scoring clips.
+
+        Returns:
+            What :meth:`view_outputs` returns, for the ``M = N V`` clips, the V clips of a video one after another.
+        """
+        return self.view_outputs(batch.clips.flatten(0, 1))
+
+    def loss_terms(self, outputs: dict[str, Tensor], labels: Tensor, batch: ClipBatch) -> dict[str, Tensor]:
+        """Return the named terms whose sum is the loss; cross-entropy by default.
+
+        Args:
+            outputs: of :meth:`training_outputs`, M clips.
+            labels: ``(M,)``.
+            batch: the N videos; the V clips of each are V rows one after another in ``outputs`` and ``labels``.
+        """
+        return {"loss_cross_entropy": F.cross_entropy(outputs["logits"], labels)}
+
     def training_step(self, batch: ClipBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Return the loss and, for callbacks, the clips' scores ``(N, V, K)``."""
+        """Return the loss and, for callbacks, the clips' scores ``(N, V, K)``.
+
+        Videos marked as ignored go through the network, and their scores are returned, but neither the loss nor a
+        logged value counts them. Where all are ignored the loss is 0, with zero gradients, and nothing is logged.
+        """
         num_videos, num_views = batch.clips.shape[:2]
-        outputs = self.view_outputs(batch.clips.flatten(0, 1))
+        outputs = self.training_outputs(batch)
         labels = batch.labels.repeat_interleave(num_views)
-        terms = self.loss_terms(outputs, labels)
+        logits = self.own_scores(outputs["logits"].detach().unflatten(0, (num_videos, num_views)), batch)  # (N, V, K)
+        hits = logits.flatten(0, 1).argmax(1) == labels
+        if batch.ignored is not None and batch.ignored.any():
+            if batch.ignored.all():
+                return {"loss": (0 * outputs["logits"]).sum(), "logits": logits}
+            counted = ~batch.ignored.repeat_interleave(num_views)
+            outputs = {name: rows[counted] for name, rows in outputs.items()}
+            labels, hits, batch = labels[counted], hits[counted], batch.select(~batch.ignored)
+        terms = self.loss_terms(outputs, labels, batch)
         loss = torch.stack([*terms.values()]).sum()
-        logits = outputs["logits"].detach()
-        hits = (logits.argmax(1) == labels).float().mean() * 100
+        top1 = hits.float().mean() * 100
         self.log_dict(
-            {"train/loss": loss.detach(), "train/top1": hits, **{f"train/{k}": v.detach() for k, v in terms.items()}},
+            {"train/loss": loss.detach(), "train/top1": top1, **{f"train/{k}": v.detach() for k, v in terms.items()}},
             on_step=False,
             on_epoch=True,
-            batch_size=num_videos,
+            batch_size=len(batch),
             sync_dist=True,
         )
-        return {"loss": loss, "logits": logits.unflatten(0, (num_videos, num_views))}
+        return {"loss": loss, "logits": logits}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the recipe's optimiser; its learning rate is set before every step."""
@@ -133,7 +182,7 @@ class ClipClassifier(L.LightningModule):
 
     def predict_scores(self, batch: ClipBatch) -> Tensor:
         """Return ``(N, K)`` class scores; not-a-number for a video that could not be decoded."""
-        scores = self(batch.clips).float()
+        scores = self.own_scores(self(batch.clips).float(), batch)
         scores[batch.num_frames == 0] = float("nan")
         return scores
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import lightning as L
 import pytest
 import torch
@@ -111,6 +113,81 @@ def test_the_default_loss_is_cross_entropy_over_all_clips():
     rows = [-F.log_softmax(flat, -1)[i, labels[i]] for i in range(8)]
     torch.testing.assert_close(outputs["loss"], sum(rows) / 8)
     torch.testing.assert_close(outputs["logits"], flat.detach().view(4, 2, K))
+
+
+def silent(module: ClipClassifier) -> ClipClassifier:
+    """Return the module with its logged values kept in ``logged``, so that it can take a step without a trainer."""
+    module.logged = {}
+    module.log_dict = lambda values, batch_size, **_: module.logged.update(values, batch_size=batch_size)
+    return module
+
+
+def test_a_step_without_ignored_videos_is_the_plain_formula_bit_for_bit():
+    module, network = silent(Small(recipe())), Small(recipe()).network
+    batch = batches()[0]
+    loss = module.training_step(batch, 0)["loss"]
+    plain = torch.stack([F.cross_entropy(network(batch.clips.flatten(0, 1)), batch.labels.repeat_interleave(2))]).sum()
+    loss.backward()
+    plain.backward()
+    assert torch.equal(loss, plain)
+    assert all(
+        torch.equal(a.grad, b.grad) for a, b in zip(module.network.parameters(), network.parameters(), strict=True)
+    )
+    none = silent(Small(recipe()))
+    assert torch.equal(none.training_step(replace(batch, ignored=torch.zeros(4, dtype=torch.bool)), 0)["loss"], plain)
+
+
+def test_ignored_videos_go_through_the_network_and_leave_loss_and_logged_values_alone():
+    class Watching(Small):
+        def loss_terms(self, outputs, labels, batch):
+            self.seen = outputs, labels, batch
+            return super().loss_terms(outputs, labels, batch)
+
+    module, network = silent(Watching(recipe())), Small(recipe()).network
+    batch = replace(batches()[0], ignored=torch.tensor([False, True, False, True]))
+    result = module.training_step(batch, 0)
+    flat = network(batch.clips.flatten(0, 1))
+    kept, labels = [0, 1, 4, 5], batch.labels[[0, 0, 2, 2]]
+    expected = sum(-F.log_softmax(flat[i], -1)[label] for i, label in zip(kept, labels, strict=True)) / 4
+    torch.testing.assert_close(result["loss"], expected)
+    torch.testing.assert_close(result["logits"], flat.detach().view(4, 2, K))
+    outputs, seen_labels, seen = module.seen
+    assert torch.equal(outputs["logits"], flat[kept]) and torch.equal(seen_labels, labels)
+    assert seen.video_index.tolist() == [0, 2] and len(seen.clips) == 2 and seen.ignored.tolist() == [False, False]
+    assert module.logged["train/top1"] == 100 * (flat[kept].argmax(1) == labels).float().mean()
+    assert module.logged["train/loss"] == result["loss"] and module.logged["batch_size"] == 2
+
+
+def test_a_step_whose_videos_are_all_ignored_moves_nothing_and_logs_nothing():
+    module = silent(Small(recipe()))
+    batch = replace(batches()[0], ignored=torch.ones(4, dtype=torch.bool))
+    result = module.training_step(batch, 0)
+    result["loss"].backward()
+    assert result["loss"] == 0 and result["logits"].shape == (4, 2, K) and not module.logged
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in module.parameters())
+
+
+def test_training_with_ignored_videos_runs_through_a_real_trainer():
+    given = batches(3)
+    marks = ([True] * 4, [False, True, False, False], [False] * 4)
+    given = [replace(batch, ignored=torch.tensor(mark)) for batch, mark in zip(given, marks, strict=True)]
+    runner = trainer(1)
+    runner.fit(Small(recipe()), loader(given))
+    assert torch.isfinite(runner.callback_metrics["train/loss"]) and runner.global_step == 3
+
+
+def test_a_checkpoint_fills_the_backbone_and_a_released_one_the_head_too():
+    given = Small(recipe()).network
+    with torch.no_grad():
+        for parameter in given.parameters():
+            parameter.add_(1)
+    module = Small(recipe())
+    head = module.network.head.weight.clone()
+    report = module.load_initial(given.state_dict())
+    assert torch.equal(module.network.backbone[0].weight, given.backbone[0].weight)
+    assert torch.equal(module.network.head.weight, head) and not any(n.startswith("head.") for n in report.loaded)
+    module.load_released(given.state_dict())
+    assert torch.equal(module.network.head.weight, given.head.weight)
 
 
 def test_every_step_takes_the_recipes_learning_rate():

@@ -11,6 +11,7 @@ import lightning as L
 import torch
 
 from datamodules.base import ClipDataModule
+from datamodules.batch import ClipBatch
 from datamodules.clip_selection import ClipSelection
 from datamodules.ligar import SMOKE_DATA, LigarData
 from datamodules.synthetic.members import Member, stand_in
@@ -99,6 +100,16 @@ def some_clips(num_videos: int, num_views: int, *, num_frames: int = 4, size: in
     shape = (num_videos, num_views, 3, num_frames, size, size)
     contrast, level = torch.rand(*shape[:2], 1, 1, 1, 1), torch.randn(*shape[:3], 1, 1, 1)
     return torch.randn(shape) * (0.3 + contrast) + level
+
+
+def batch_of(clips: torch.Tensor, labels: torch.Tensor, **changes: Any) -> ClipBatch:
+    """Return a batch around clips ``(N, V, C, T, H, W)``, all of one set; keywords replace its other columns."""
+    n, v, _, t = clips.shape[:4]
+    columns = dict(
+        video_index=torch.arange(n), frame_indices=torch.arange(t).expand(n, v, t), num_frames=torch.full((n,), 20),
+        source_index=torch.zeros(n, dtype=torch.long),
+    )  # fmt: skip
+    return ClipBatch(clips=clips, labels=labels, **{**columns, **changes})
 
 
 def lively(module: ClipClassifier, size: int = 32) -> ClipClassifier:

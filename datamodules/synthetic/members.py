@@ -290,6 +290,7 @@ STAND_INS: dict[str, Member] = {
     "Kinetics-400": _source("A", "Kinetics-400", seed=400),
     "Kinetics-700": _source("B", "Kinetics-700", seed=700),
     "YouTube-8M Segments": _source("C", "YouTube-8M Segments", seed=8),
+    "ImageNet": _source("D", "ImageNet", seed=2012),  # its frames are the images: num_frames=1
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ frame: motion stays motion.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,7 +58,17 @@ class Compose:
         Raises:
             ValueError: there is a flip and the data set refuses flipping (None).
         """
-        return Compose(*(bind(transform, mirror_labels) for transform in self.transforms))
+
+        def informed(transform: Transform) -> Transform:
+            if isinstance(transform, RandomHorizontalFlip):
+                return transform.with_mirror_labels(mirror_labels)
+            return transform
+
+        return self.replaced(informed)
+
+    def replaced(self, change: Callable[[Transform], Transform]) -> Compose:
+        """Return the same transforms with each single one, at any depth, replaced by what ``change`` makes of it."""
+        return Compose(*(_replaced(transform, change) for transform in self.transforms))
 
 
 @dataclass(frozen=True, init=False)
@@ -87,12 +98,10 @@ class OneOf:
         return (clips, label) if transform is None else transform(clips, label, rng)
 
 
-def bind(transform: Transform | None, mirror_labels: tuple[int, ...] | None):
-    """Return a transform whose flips, at any depth, know the mirrored classes of a data set."""
-    if isinstance(transform, RandomHorizontalFlip):
-        return transform.with_mirror_labels(mirror_labels)
+def _replaced(transform: Transform, change: Callable[[Transform], Transform]) -> Transform:
     if isinstance(transform, Compose):
-        return transform.with_mirror_labels(mirror_labels)
+        return transform.replaced(change)
     if isinstance(transform, OneOf):
-        return OneOf(*((probability, bind(choice, mirror_labels)) for probability, choice in transform.choices))
-    return transform
+        choices = transform.choices
+        return OneOf(*((chance, None if choice is None else _replaced(choice, change)) for chance, choice in choices))
+    return change(transform)

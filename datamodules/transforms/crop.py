@@ -1,4 +1,4 @@
-"""Spatial scale and crops: short side, centre, random place, random area and aspect."""
+"""Spatial scale and crops: short side, centre, three in a row, random place, random scale, random area and aspect."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from datamodules.transforms.draw import check_range, draw_once_or_per_clip
@@ -57,6 +58,35 @@ class CenterCrop:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ThreeCrops:
+    """Cut the squares at the left, in the centre and at the right; of upright frames at the top, centre, bottom.
+
+    Args:
+        size: side in pixels.
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        check_size(self.size)
+
+    def __call__(self, clips: Tensor, label: int, rng: np.random.Generator) -> tuple[Tensor, int]:
+        """Return clips ``(3 V, T, C, size, size)``, the crops of a view after each other, and the same label.
+
+        Raises:
+            ValueError: frames smaller than the crop.
+        """
+        height, width = checked_frame_size(clips, self.size)
+        top, left = (height - self.size) // 2, (width - self.size) // 2
+        if height > width:
+            places = [(0, left), (top, left), (height - self.size, left)]
+        else:
+            places = [(top, 0), (top, left), (top, width - self.size)]
+        crops = [crop(clips, *place, self.size, self.size) for place in places]
+        return torch.stack(crops, dim=1).flatten(0, 1), label  # (V, 3, ...), then (3 V, T, C, size, size)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RandomCrop:
     """Cut a square at a random place.
 
@@ -84,6 +114,40 @@ class RandomCrop:
         height, width = clips.shape[-2:]
         top, left = (int(rng.integers(side - self.size + 1)) for side in (height, width))
         return crop(clips, top, left, self.size, self.size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomScaledCrop:
+    """Cut a square of random side at a random place and scale it; the aspect stays.
+
+    LIGAR's crop for Jester (released code).
+
+    Args:
+        size: side in pixels of the result.
+        scale: range of the square's side as a share of the frame's short side, uniform.
+        per_clip: draw side and place for each clip (LIGAR does).
+
+    Raises:
+        ValueError: a range that is not ordered, or outside 0..1.
+    """
+
+    size: int
+    scale: tuple[float, float] = (0.875, 1.0)
+    per_clip: bool = False
+
+    def __post_init__(self) -> None:
+        check_size(self.size)
+        check_range("scale", self.scale, lowest=1e-6, highest=1.0)
+
+    def __call__(self, clips: Tensor, label: int, rng: np.random.Generator) -> tuple[Tensor, int]:
+        """Return clips ``(V, T, C, size, size)`` and the same label."""
+        return draw_once_or_per_clip(self._crop, clips, rng, per_clip=self.per_clip), label
+
+    def _crop(self, clips: Tensor, rng: np.random.Generator) -> Tensor:
+        height, width = clips.shape[-2:]
+        side = max(1, round(float(rng.uniform(*self.scale)) * min(height, width)))
+        top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+        return resize(crop(clips, top, left, side, side), self.size, self.size)
 
 
 @dataclass(frozen=True, kw_only=True)

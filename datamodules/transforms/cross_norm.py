@@ -2,15 +2,18 @@
 
 LIGAR, Sec. V.i names it (after Tang et al., CrossNorm and SelfNorm, ICCV 2021); the form is the released
 code's. The pool is a text file with one line per clip, ``mean,mean,mean std,std,std`` (RGB, 0..255), written
-by :func:`write_pool`. The released code does nothing when the file is absent; here that is an error.
+by :func:`write_pool`. The released code does nothing when the file is absent; here that is an error. A recipe states
+the step alone; the data module says which pool belongs to its videos when it builds a loader.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,21 +33,30 @@ class CrossNorm:
     clamping and rounding. A clip with a channel of standard deviation up to 0.001 stays as it is.
 
     Args:
-        pool: file of clip statistics.
+        pool: file of clip statistics, or several; ``"of source"``: the data module's choice.
         per_clip: draw from the pool for each clip (LIGAR does).
 
     Raises:
         ValueError: the file is missing, empty or malformed (file and line are named).
     """
 
-    pool: Path
+    pool: Path | tuple[Path, ...] | Literal["of source"] = "of source"
     per_clip: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_statistics", read_pool(Path(self.pool)))
+        if self.pool == "of source":
+            return
+        files = self.pool if isinstance(self.pool, tuple) else (self.pool,)
+        object.__setattr__(self, "_statistics", np.concatenate([read_pool(Path(file)) for file in files]))
 
     def __call__(self, clips: Tensor, label: int, rng: np.random.Generator) -> tuple[Tensor, int]:
-        """Return clips of the same shape and the same label."""
+        """Return clips of the same shape and the same label.
+
+        Raises:
+            ValueError: the pool is not known yet.
+        """
+        if self.pool == "of source":
+            raise ValueError("CrossNorm does not know its pool yet: the data module says which it is")
         return draw_once_or_per_clip(self._normalise, clips, rng, per_clip=self.per_clip), label
 
     def _normalise(self, clips: Tensor, rng: np.random.Generator) -> Tensor:
@@ -70,16 +82,18 @@ def clip_statistics(clip: Tensor) -> Tensor:
     Returns:
         ``(2, 3)``: means, standard deviations.
     """
-    std, mean = torch.std_mean(clip.float(), dim=(0, 2, 3), correction=0)
+    values = clip if clip.is_floating_point() else clip.float()
+    std, mean = torch.std_mean(values, dim=(0, 2, 3), correction=0)
     return torch.stack([mean, std])
 
 
-def write_pool(clips: Iterable[Tensor], path: Path) -> int:
-    """Write the pool file of clips prepared as for testing (centre crops, not normalised).
+def write_pool(statistics: Iterable[Tensor], path: Path) -> int:
+    """Write a pool file, whole or not at all.
 
     Args:
-        clips: uint8 clips ``(T, 3, H, W)``.
-        path: the file to write. Clips with a mean or standard deviation up to 1 are left out.
+        statistics: ``(2, 3)`` each, by :func:`clip_statistics` from clips prepared as for testing (centre crops, not
+            normalised). Those with a mean or standard deviation up to 1 are left out.
+        path: the file to write.
 
     Returns:
         Number of lines written.
@@ -87,11 +101,16 @@ def write_pool(clips: Iterable[Tensor], path: Path) -> int:
     Raises:
         ValueError: no clip is left.
     """
-    rows = [statistics for statistics in map(clip_statistics, clips) if bool((statistics > MIN_POOL_STATISTIC).all())]
+    rows = [row for row in statistics if bool((row > MIN_POOL_STATISTIC).all())]
     if not rows:
         raise ValueError("no clip has means and standard deviations above 1 in all channels: the pool would be empty")
     lines = [" ".join(",".join(f"{number:.4f}" for number in triple) for triple in row.tolist()) for row in rows]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return len(rows)
 
 

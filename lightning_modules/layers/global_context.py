@@ -1,4 +1,4 @@
-"""Attention pooling over all positions of a clip, after the Global Context block (Cao et al., 2020)."""
+"""Pooling over all positions of a clip: by attention, after the Global Context block (Cao et al., 2020), or plain."""
 
 from __future__ import annotations
 
@@ -34,3 +34,11 @@ class GlobalContextPooling(nn.Module):
         weights = self.norm(self.score(maps)).flatten(1).softmax(dim=1)  # (N, THW)
         positions = maps.flatten(2).transpose(1, 2)  # (N, THW, C); this order keeps gradients channels-last
         return torch.bmm(weights.unsqueeze(1), positions).squeeze(1)  # (N, C)
+
+
+class AveragePooling(nn.Module):
+    """Average a map over time and space, all positions alike: what attention pooling is compared with."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the mean of each channel, ``(N, C)``, of maps ``(N, C, T, H, W)``."""
+        return maps.mean(dim=(2, 3, 4))

@@ -9,21 +9,29 @@ from torch import Tensor, nn
 class SqueezeExcitation(nn.Module):
     """Scale each channel of each frame by a gate in [0, 1] computed from the frame's spatial mean.
 
-    The mean is over height and width only, so that a clip gets one gate per channel and frame. The squeezed
-    width is ``channels // reduction``, not rounded further (the authors' code; the paper does not say). The
-    two 1x1x1 convolutions with bias are linear layers over the channels of each frame.
+    The mean is over height and width only, so that a clip gets one gate per channel and frame. The two 1x1x1
+    convolutions with bias are linear layers over the channels of each frame.
 
     Args:
         channels: C, channels of the input and the output.
         reduction: by how much the squeezed width is smaller than ``channels``.
+        squeeze_channels: the squeezed width; None for ``channels // reduction``, not rounded further (the
+            authors' code; the paper does not say).
+
+    Raises:
+        ValueError: the squeezed width is below 1.
     """
 
-    def __init__(self, *, channels: int, reduction: int = 4) -> None:
+    def __init__(self, *, channels: int, reduction: int = 4, squeeze_channels: int | None = None) -> None:
         super().__init__()
-        if channels // reduction < 1:
-            raise ValueError(f"channels must be at least reduction ({reduction}), got {channels}")
-        self.squeeze = nn.Linear(channels, channels // reduction)
-        self.excite = nn.Linear(channels // reduction, channels)
+        if squeeze_channels is None:
+            if channels // reduction < 1:
+                raise ValueError(f"channels must be at least reduction ({reduction}), got {channels}")
+            squeeze_channels = channels // reduction
+        if squeeze_channels < 1:
+            raise ValueError(f"squeeze_channels must be at least 1, got {squeeze_channels}")
+        self.squeeze = nn.Linear(channels, squeeze_channels)
+        self.excite = nn.Linear(squeeze_channels, channels)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the gated maps.

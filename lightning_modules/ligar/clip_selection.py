@@ -18,6 +18,10 @@ class ClipSelectionFeedback(L.Callback):
     Every process reports the clips of all processes, so that all hold the same scores. The scores change sampling from
     the next epoch on, for which the data module takes an immutable copy at each epoch start.
 
+    Videos that the step ignored are reported like all others, against their true labels: once their clips are
+    recognised they come back. In joint training the module's scores hold -1 for the classes of other sets, so that a
+    clip's outcome is its own head's.
+
     Args:
         confidence: ``"cosine"`` takes the largest class score as it is (the released code; for cosine heads),
             ``"probability"`` the largest softmax probability (the paper's word).

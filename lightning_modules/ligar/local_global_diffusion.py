@@ -7,11 +7,14 @@ earlier.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_modules.layers.global_context import GlobalContextPooling
+from lightning_modules.layers.global_context import AveragePooling, GlobalContextPooling
+
+Pooling = Literal["attention", "average"]
 
 
 class VectorTransform(nn.Module):
@@ -57,14 +60,21 @@ class GlobalPath(nn.Module):
 
     Args:
         channels: C_0 ... C_B, channels of the stem's and of each block's output.
+        pooling: how P_i sums up a map before its transform: weighted by learnt attention (LIGAR), or the plain
+            mean (as in Local and Global Diffusion).
+
+    Raises:
+        ValueError: an unknown ``pooling``.
     """
 
-    def __init__(self, *, channels: Sequence[int]) -> None:
+    def __init__(self, *, channels: Sequence[int], pooling: Pooling = "attention") -> None:
         super().__init__()
+        if pooling not in ("attention", "average"):
+            raise ValueError(f"pooling must be 'attention' or 'average', got {pooling!r}")
         last = len(channels) - 1  # B
         self.pool = nn.ModuleList(
             nn.Sequential(
-                GlobalContextPooling(channels=channels[i]),
+                GlobalContextPooling(channels=channels[i]) if pooling == "attention" else AveragePooling(),
                 VectorTransform(in_channels=channels[i], out_channels=channels[i]),
             )
             for i in range(max(last - 1, 0))

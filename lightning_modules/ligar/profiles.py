@@ -34,6 +34,21 @@ PAPER_RECIPE = Recipe(
     clipping=AdaptiveClipping(factor=0.2),
 )
 
+# The released joint pre-training ("joint large"), which the paper's Sec. IV.i describes without numbers: from 2D weights,
+# no frozen stage, rates 1e-2, 1e-3, 1e-4, the gradient's norm clipped at 40, a constant scale of 15.
+PRETRAIN_MODULE = dict(scale=PolynomialScale(start=15.0, end=15.0))
+PAPER_PRETRAIN_RECIPE = Recipe(
+    stages=(
+        Stage(epochs=10, lr=CosineWarmup(1e-4, 1e-2)),
+        Stage(epochs=40, lr=Constant(1e-2)),
+        Stage(epochs=50, lr=Constant(1e-3)),
+        Stage(epochs=50, lr=Constant(1e-4)),
+    ),
+    optimizer=SGD(momentum=0.9, weight_decay=1e-4),
+    batch_size=24,
+    clipping=NormClipping(max_norm=40.0),
+)
+
 # The benchmark's clips are 32 pixels wide. Its network keeps all 15 blocks, the global path and the head at a quarter
 # of the width; block 13 keeps its resolution, so that the last maps are 2 x 2 and not a single pixel.
 PROXY_BLOCKS = tuple(
@@ -54,19 +69,30 @@ PROXY_RECIPE = Recipe(
     batch_size=24,
     clipping=AdaptiveClipping(factor=0.2),
 )
-# The joint pre-training of the released code has no frozen stage, a constant scale of 15, and clips the norm at 40.
-PROXY_PRETRAIN_MODULE = dict(scale=PolynomialScale(start=15.0, end=15.0))
-PROXY_PRETRAIN_RECIPE = Recipe(
-    stages=(
-        Stage(epochs=1, lr=CosineWarmup(4e-5, 4e-3)),
-        Stage(epochs=15, lr=CosineAnnealing(4e-3, 4e-5, alpha=1.5)),
-    ),
-    optimizer=AdamW(weight_decay=1e-2),
-    batch_size=24,
-    clipping=NormClipping(max_norm=40.0),
+# What stands for ImageNet: single frames, the same blocks without time and without the global path.
+FLAT_BLOCKS = tuple(
+    replace(block, kernel=(1, block.kernel[1]), stride=(1, block.stride[1])) for block in PROXY_BLOCKS
 )
+IMAGE_MODULE = PRETRAIN_MODULE | dict(blocks=FLAT_BLOCKS, global_path=None)
+
+
+def proxy_pretrain_recipe(epochs: int) -> Recipe:
+    """Return the benchmark's pre-training in a number of epochs, the first of which warms up."""
+    return Recipe(
+        stages=(
+            Stage(epochs=1, lr=CosineWarmup(4e-5, 4e-3)),
+            Stage(epochs=epochs - 1, lr=CosineAnnealing(4e-3, 4e-5, alpha=1.5)),
+        ),
+        optimizer=AdamW(weight_decay=1e-2),
+        batch_size=24,
+        clipping=NormClipping(max_norm=40.0),
+    )
+
 
 SMOKE_MODULE = dict(width=0.25, embedding_dim=16, scale_epochs=2)
+SMOKE_IMAGE_MODULE = dict(
+    blocks=tuple(replace(b, kernel=(1, b.kernel[1]), stride=(1, b.stride[1])) for b in LARGE), global_path=None
+)
 SMOKE_RECIPE = Recipe(
     stages=(
         Stage(epochs=1, lr=Constant(1e-1), trainable="head"),

@@ -109,8 +109,9 @@ class BareLoop:
 
 def training_loss(module: ClipClassifier, batch: ClipBatch) -> Tensor:
     """Return the loss of one step."""
-    outputs = module.view_outputs(batch.clips.flatten(0, 1))
-    return torch.stack([*module.loss_terms(outputs, batch.labels).values()]).sum()
+    outputs = module.training_outputs(batch)
+    labels = batch.labels.repeat_interleave(batch.clips.shape[1])
+    return torch.stack([*module.loss_terms(outputs, labels, batch).values()]).sum()
 
 
 class TakeTurns(L.Callback):

@@ -1,5 +1,6 @@
 """Run a table of cells to intervals and verdicts; knows no paper."""
 
+from experiments.harness.build import Changed
 from experiments.harness.cli import main
 from experiments.harness.spec import (
     Build,
@@ -15,6 +16,7 @@ from experiments.harness.spec import (
 
 __all__ = [
     "Build",
+    "Changed",
     "CheckpointFile",
     "Claim",
     "Column",

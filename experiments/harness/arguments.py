@@ -37,8 +37,12 @@ def parser(description: str) -> argparse.ArgumentParser:
     what.add_argument("--limit-batches", type=int, metavar="N", help=cut)
     what.add_argument("--batch-size", type=int, help="videos per batch in place of the recipe's")
     what.add_argument("--views", type=int, help="test views in place of the table's")
+    start = "start from this checkpoint, in place of every initialisation or of the named one; 'none': from scratch"
+    what.add_argument("--init-checkpoint", action="append", default=[], metavar="[NAME=]FILE", help=start)
+    trained = "trained weights in place of every training (ours, or the authors' released ones); with --test-only"
+    what.add_argument("--checkpoint", type=Path, metavar="FILE", help=trained)
     what.add_argument(
-        "--init-checkpoint", metavar="FILE", help="start from this checkpoint; 'none' trains from scratch"
+        "--test-only", action="store_true", help="train nothing: test --checkpoint by the table's protocol"
     )
     what.add_argument("--refresh", choices=("stale", "all"), help="run cells again that older code made, or all")
     what.add_argument("--no-controls", action="store_true", help="skip the tests on shuffled and repeated frames")
@@ -87,16 +91,41 @@ def options(arguments: argparse.Namespace) -> Options:
         )
     if arguments.data is not None and arguments.commit_results:
         raise ValueError("--commit-results is for the paper's own tables, not for --data")
+    start, named = _init_checkpoints(arguments.init_checkpoint)
+    if (arguments.checkpoint is not None) != arguments.test_only:
+        raise ValueError(
+            "--checkpoint FILE and --test-only go together; to train on from a file: --init-checkpoint FILE"
+        )
+    if arguments.checkpoint is not None and not arguments.checkpoint.is_file():
+        raise ValueError(f"--checkpoint {arguments.checkpoint}: no such file")
+    if arguments.checkpoint is not None and arguments.commit_results:
+        raise ValueError("--commit-results is for what was trained here, not for --checkpoint")
+    seeds = arguments.seeds if arguments.profile != "smoke" else min(arguments.seeds, 2)
     return Options(
         profile=arguments.size if arguments.data is not None else arguments.profile,
-        seeds=tuple(range(arguments.seeds if arguments.profile != "smoke" else min(arguments.seeds, 2))),
+        seeds=tuple(range(seeds)) if arguments.checkpoint is None else (0,),
         data_root=arguments.data_root,
         data=_own_data(arguments),
         limit_batches=arguments.limit_batches,
-        init_checkpoint=arguments.init_checkpoint,
+        init_checkpoint=start,
+        init_files=named,
+        checkpoint=arguments.checkpoint,
         batch_size=arguments.batch_size,
         views=arguments.views,
     )
+
+
+def _init_checkpoints(given: list[str]) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """Split ``FILE`` and ``NAME=FILE`` arguments; a file whose own name holds a ``=`` can be given as ``./a=b``."""
+    named = tuple((text.split("=", 1)[0], text.split("=", 1)[1]) for text in given if _is_named(text))
+    plain = [text for text in given if not _is_named(text)]
+    if len(plain) > 1:
+        raise ValueError(f"--init-checkpoint {plain[1]}: only one without a name; write NAME=FILE for the others")
+    return (plain[0] if plain else None), named
+
+
+def _is_named(text: str) -> bool:
+    return "=" in text and "/" not in text.split("=", 1)[0]
 
 
 def _own_data(arguments: argparse.Namespace) -> Any:

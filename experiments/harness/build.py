@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Changed:
+    """An argument computed from the one it replaces, so that a row's change means the same in every profile.
+
+    Args:
+        change: receives the value so far (the constructor's default where none was given), returns the new one.
+    """
+
+    change: Callable[[Any], Any]
 
 
 class Build:
@@ -36,7 +49,12 @@ class Build:
     def with_arguments(self, overrides: Mapping[str, Any], *, where: str) -> Build:
         """Return a copy with ``overrides`` on top; ``where`` names the table and row in the error."""
         check_arguments(self.cls, overrides, where=where)
-        return Build(self.cls, **{**self.arguments, **overrides})
+        return Build(self.cls, **{**self.arguments, **{k: self._value(k, v) for k, v in overrides.items()}})
+
+    def _value(self, name: str, given: Any) -> Any:
+        if not isinstance(given, Changed):
+            return given
+        return given.change(self.arguments.get(name, constructor_parameters(self.cls)[name].default))
 
     def resolved(self) -> dict[str, Any]:
         """Return every argument the constructor takes from a build, defaults filled in."""
@@ -82,3 +100,9 @@ def check_arguments(cls: type, arguments: Mapping[str, Any], *, where: str) -> N
             raise ValueError(f"{where}: {name!r} of {cls.__name__} is supplied by the harness and cannot be set")
         if name not in accepted:
             raise ValueError(f"{where}: {cls.__name__} has no argument {name!r}; it accepts {', '.join(accepted)}")
+
+
+def with_fields(value: Any, changes: Mapping[str, Any]) -> Any:
+    """Return a copy of a dataclass with other fields, each given or :class:`Changed`."""
+    new = {k: v.change(getattr(value, k)) if isinstance(v, Changed) else v for k, v in changes.items()}
+    return dataclasses.replace(value, **new)

@@ -47,12 +47,14 @@ class Curves(L.Callback):
         self.values: dict[str, list[list[float]]] = {}
         self.track = track
         self._action_share: list[float] = []
+        self._without_action: list[float] = []
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         """Note how much of the true action the clips held, where that is known (for analysis only)."""
         share = trainer.datamodule.true_action_share(batch)
         if share is not None:
             self._action_share.append(float(share.mean()))
+            self._without_action.append(float((share == 0).mean()))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Append this epoch's values."""
@@ -66,7 +68,9 @@ class Curves(L.Callback):
         values["train/lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         if self._action_share:
             values["train/action_share"] = float(np.mean(self._action_share))
+            values["train/clips_without_action"] = float(np.mean(self._without_action))
             self._action_share.clear()
+            self._without_action.clear()
         for key, value in values.items():
             self.values.setdefault(key, []).append([epoch, value])
         self.track(values, epoch)

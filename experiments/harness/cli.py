@@ -18,7 +18,7 @@ from experiments.harness.cell import Evaluation, Options
 from experiments.harness.console import print_cells, print_costs, print_table
 from experiments.harness.display import Display
 from experiments.harness.draw import draw_curves, draw_table
-from experiments.harness.evidence import TableCells, gather
+from experiments.harness.evidence import gather
 from experiments.harness.figures import draw_figure
 from experiments.harness.index import write_index
 from experiments.harness.plan import Job, plan
@@ -26,6 +26,7 @@ from experiments.harness.render import table_cells, to_csv, to_json, to_markdown
 from experiments.harness.spec import Figure, Table
 from experiments.harness.stale import forget
 from experiments.harness.store import Store, results_folder, write_atomic
+from experiments.harness.table_cells import TableCells
 from experiments.harness.tracking import Tracking
 
 Show = Callable[[dict[str, Any], list[Job]], None]
@@ -93,7 +94,7 @@ def run_tables(tables: Sequence[Table], arguments: argparse.Namespace, show: Sho
 def _places(arguments: argparse.Namespace, options: Options) -> Iterator[Places]:
     """Yield where to write; the smoke profile lives in a temporary folder and leaves nothing behind."""
     if options.profile != "smoke":
-        own = options.data is not None or not arguments.commit_results
+        own = options.data is not None or options.checkpoint is not None or not arguments.commit_results
         yield Places(Store(), results_folder() / "runs" if own else results_folder())
         return
     with tempfile.TemporaryDirectory(prefix="smoke-") as folder:
@@ -147,6 +148,9 @@ def _cells(table: Table, options: Options, store: Store, arguments: argparse.Nam
         rows = tuple(row.label for row in table.rows)
     for label in rows:
         table.row(label)
+    run = [row.label for row in table.rows if not row.cited]
+    if options.checkpoint is not None and not arguments.rows and len(run) > 1:
+        raise ValueError(f"--checkpoint: say with --rows which row of {table.id} it was trained for: {', '.join(run)}")
     known = {column.group for column in table.columns if not column.is_cost}
     for group in arguments.columns or ():
         if group not in known:
@@ -243,8 +247,13 @@ def _beside(evidence: dict[str, Any], table: Table, folder: Path) -> dict[str, A
 
 
 def _suffix(evidence: dict[str, Any]) -> str:
-    own = evidence["conditions"]["own_data"]
-    return evidence["profile"] if own is None else f"own-data-{evidence['profile']}"
+    conditions = evidence["conditions"]
+    return stem_suffix(evidence["profile"], conditions["own_data"] is not None, conditions["checkpoint"] is not None)
+
+
+def stem_suffix(profile: str, own_data: bool, checkpoint: bool) -> str:
+    """Return the part of a result's file name that says what was run."""
+    return ("own-data-" if own_data else "") + ("checkpoint-" if checkpoint else "") + profile
 
 
 def _committed(table: Table, profile: str) -> dict[str, Any] | None:
@@ -257,7 +266,7 @@ def _render_stored(table: Table, options: Options, places: Places, show: Show) -
 
     The pages go where a run's would; evidence is read and left alone.
     """
-    suffix = options.profile if options.data is None else f"own-data-{options.profile}"
+    suffix = stem_suffix(options.profile, options.data is not None, options.checkpoint is not None)
     for folder in dict.fromkeys((places.rendered, results_folder())):
         path = folder / table.paper / f"{table.name}.{suffix}.json"
         if path.exists():

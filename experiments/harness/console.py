@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.harness.cell import Evaluation
-from experiments.harness.render import DASH, value
+from experiments.harness.markdown import DASH
+from experiments.harness.render import value
+from experiments.harness.render_claims import our_difference
 from experiments.harness.spec import Table
 from experiments.harness.store import Store
 
@@ -37,12 +39,12 @@ def print_table(evidence: dict[str, Any]) -> None:
         for head in ("claim", "on", "published", "ours", "verdict"):
             verdicts.add_column(head)
         for claim in evidence["claims"]:
-            ours, published = claim["ours"], claim["published"]
+            published = claim["published"]
             verdicts.add_row(
-                f"{claim['id']}: {claim['better']} {claim['relation']} {claim['worse']}",
+                escape(f"{claim['id']}: {claim['text']}"),
                 claim["column"],
                 f"{published['difference']:+.2f}" if published else DASH,
-                escape(f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]") if ours else DASH,
+                escape(our_difference(claim)),
                 claim["verdict"],
             )
         console.print(verdicts)

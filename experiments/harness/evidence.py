@@ -6,100 +6,24 @@ Two runs of the same cells give the same evidence: no dates, no durations, no pa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from datamodules.synthetic.members import GENERATOR_VERSION, Member
-from experiments.harness.cell import Evaluation, Options, control, evaluation, fingerprint
-from experiments.harness.noise import published_noise
+from datamodules.datasets.joint import members_of
+from datamodules.synthetic.members import GENERATOR_VERSION
+from experiments.harness.cell import fingerprint
+from experiments.harness.claims import Costs, judged_claims
 from experiments.harness.predictions import pack_predictions
-from experiments.harness.spec import ALL, Column, Row, Table
+from experiments.harness.spec import Column, Row
 from experiments.harness.stale import made_by_older_code
-from experiments.harness.statistics import Difference, a_a_control, estimate, holm, paired_difference, verdict
-from experiments.harness.store import Store
+from experiments.harness.statistics import a_a_control, estimate, verdict
+from experiments.harness.table_cells import CONTROL_ORDERS, TableCells
 
 EVIDENCE_FORMAT = 1
 CURVE_POINTS = 40
 SIGNIFICANT_DIGITS = 6
-CONTROL_ORDERS = ("shuffled", "repeated")
-
-Costs = Callable[[Row, Column], float]
-Scores = dict[int, np.ndarray]
-
-
-class TableCells:
-    """The evaluations behind a table and what they left on disk.
-
-    Args:
-        table: the table.
-        options: what was asked for.
-        store: where cells live.
-        rows: labels of the rows wanted.
-        controls: also the evaluations on shuffled and repeated frames.
-        groups: column groups wanted; None means all.
-    """
-
-    def __init__(
-        self,
-        table: Table,
-        options: Options,
-        store: Store,
-        *,
-        rows: tuple[str, ...],
-        controls: bool,
-        groups: tuple[str, ...] | None = None,
-    ) -> None:
-        self.table, self.options, self.store, self.controls = table, options, store, controls
-        self.rows = tuple(row for row in table.rows if row.label in rows and not row.cited)
-        columns = data_columns(table, options)
-        self.columns = tuple(column for column in columns if groups is None or column.group in groups)
-
-    def evaluation(self, row: Row, column: Column, seed: int) -> Evaluation:
-        """Return one cell."""
-        return evaluation(self.table, row, column, seed, self.options)
-
-    def wanted(self) -> dict[Evaluation, str]:
-        """Return every evaluation to run, with the label to show for it."""
-        cells: dict[Evaluation, str] = {}
-        for seed in self.options.seeds:
-            for row in self.rows:
-                for column in self.columns:
-                    cell = self.evaluation(row, column, seed)
-                    label = f"{self.table.paper} {row.label} · {column.group or column.title} · s{seed}"
-                    cells.setdefault(cell, label)
-                    if self.controls and not self._untrimmed(cell):
-                        for order in CONTROL_ORDERS:
-                            cells.setdefault(control(cell, order), f"{label} · {order}")
-        return cells
-
-    @staticmethod
-    def _untrimmed(cell: Evaluation) -> bool:
-        return bool(getattr(cell.data.arguments["source"], "untrimmed", False))
-
-    def scores(self, row: Row, column: Column, frame_order: str = "forward") -> tuple[Scores, np.ndarray | None]:
-        """Return the class scores ``(N, K)`` of each finished seed, and the labels ``(N,)``."""
-        found: Scores = {}
-        labels: np.ndarray | None = None
-        for seed in self.options.seeds:
-            cell = self.evaluation(row, column, seed)
-            cell = cell if frame_order == "forward" else control(cell, frame_order)
-            folder = self.store.folder(cell)
-            if folder.record_path.exists() and folder.scores_path.exists():
-                stored = folder.load_scores()
-                found[seed], labels = stored["scores"], stored["labels"]
-        return found, labels
-
-
-def data_columns(table: Table, options: Options) -> tuple[Column, ...]:
-    """Return the columns that need a run; with the user's own data, one data set replaces all of the table's."""
-    columns = tuple(column for column in table.columns if not column.is_cost)
-    if options.data is None:
-        return columns
-    first = columns[0].group
-    name = options.data.name
-    return tuple(dataclasses.replace(c, group=name, test_videos=None) for c in columns if c.group == first)
 
 
 def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
@@ -122,7 +46,7 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
         "conditions": _conditions(cells, records),
         "columns": [_column(cells, column) for column in columns],
         "rows": [_row(cells, row, columns, costs) for row in table.rows],
-        "claims": [] if own_data else _claims(cells),
+        "claims": [] if own_data else judged_claims(cells, costs),
         "controls": _controls(cells),
         "notes": [*table.notes, *(f"{row.label}: {row.note}" for row in table.rows if row.note)],
         "cells": records,
@@ -136,6 +60,8 @@ def _conditions(cells: TableCells, records: list[dict[str, Any]]) -> dict[str, A
         "seeds": list(options.seeds),
         "limit_batches": options.limit_batches,
         "init_checkpoint": options.init_checkpoint,
+        "init_files": dict(options.init_files),
+        "checkpoint": None if options.checkpoint is None else options.checkpoint.name,
         "own_data": None if options.data is None else options.data.name,
         "generator_version": GENERATOR_VERSION if any(r["member"] for r in records) else None,
         "versions": sorted({f"{name} {v}" for record in records for name, v in record["versions"].items()}),
@@ -149,7 +75,7 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
     found = {}
     for row in cells.rows:
         for column in cells.columns:
-            for seed in cells.options.seeds:
+            for seed in cells.options.seeds if cells.runs(row, column) else ():
                 cell = cells.evaluation(row, column, seed)
                 folder, trained = cells.store.folder(cell), cells.store.folder(cell.training)
                 record, training = folder.record(), trained.record()
@@ -158,7 +84,7 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
                 found[cell.fingerprint] = {
                     "row": row.label,
                     "data": column.group or column.title,
-                    "member": isinstance(cell.data.arguments["source"], Member),
+                    "member": bool(members_of(cell.data.arguments["source"])),
                     "seed": seed,
                     "evaluation": cell.fingerprint,
                     "training": cell.training.fingerprint,
@@ -212,7 +138,7 @@ def _row(cells: TableCells, row: Row, columns: tuple[Column, ...], costs: Costs 
             ours.append(None)
         elif column.is_cost:
             ours.append({"mean": costs(row, column)} if costs is not None else None)
-        elif column not in cells.columns:
+        elif not cells.runs(row, column):
             ours.append(None)
         else:
             scores, labels = cells.scores(row, column)
@@ -222,60 +148,12 @@ def _row(cells: TableCells, row: Row, columns: tuple[Column, ...], costs: Costs 
     return {"label": row.label, "cited": row.cited, "published": published, "ours": ours}
 
 
-def _claims(cells: TableCells) -> list[dict[str, Any]]:
-    table, found = cells.table, []
-    for claim in table.claims:
-        for column in table.columns:
-            if claim.columns != ALL and column.key not in claim.columns:
-                continue
-            better, worse = table.row(claim.better), table.row(claim.worse)
-            index = table.columns.index(column)
-            entry: dict[str, Any] = {
-                "id": claim.id,
-                "column": column.key,
-                "better": claim.better,
-                "relation": claim.relation,
-                "worse": claim.worse,
-                "margin": claim.margin,
-                "published": _published(better.published[index], worse.published[index], column),
-                "ours": None,
-                "verdict": "not run",
-            }
-            if column in cells.columns and better in cells.rows and worse in cells.rows:
-                difference = _difference(cells, better, worse, column)
-                if difference is not None:
-                    entry["ours"] = {**dataclasses.asdict(difference), "p_holm": None}
-                    entry["verdict"] = verdict(difference, claim.relation, claim.margin)
-            found.append(entry)
-    judged = [entry for entry in found if entry["ours"] and entry["relation"] == ">"]
-    for entry, p_value in zip(judged, holm([entry["ours"]["p_value"] for entry in judged]), strict=True):
-        entry["ours"]["p_holm"] = p_value
-    return found
-
-
-def _difference(cells: TableCells, better: Row, worse: Row, column: Column) -> Difference | None:
-    first, labels = cells.scores(better, column)
-    second, _ = cells.scores(worse, column)
-    if not first.keys() & second.keys() or labels is None:
-        return None
-    return paired_difference(first, second, labels, column.metric)
-
-
-def _published(better: str | None, worse: str | None, column: Column) -> dict[str, Any] | None:
-    if better is None or worse is None:
-        return None
-    if column.is_cost or column.metric == "map" or column.test_videos is None:
-        return {"difference": round(float(better) - float(worse), 4), "noise": None}
-    noise = published_noise(better, worse, column.test_videos)
-    return {"difference": noise.difference, "noise": dataclasses.asdict(noise)}
-
-
 def _controls(cells: TableCells) -> dict[str, Any]:
     baseline = cells.table.control_row
     a_a = []
     orders = []
     for column in cells.columns:
-        scores, labels = cells.scores(baseline, column) if baseline in cells.rows else ({}, None)
+        scores, labels = cells.scores(baseline, column) if cells.runs(baseline, column) else ({}, None)
         if len(scores) >= 3 and labels is not None:
             difference = a_a_control(scores, labels, column.metric)
             a_a.append({"column": column.key, "row": baseline.label, **dataclasses.asdict(difference),
@@ -283,6 +161,8 @@ def _controls(cells: TableCells) -> dict[str, Any]:
         if not cells.controls or column.metric != "top1":
             continue
         for row in cells.rows:
+            if not cells.runs(row, column):
+                continue
             values = {}
             for order in ("forward", *CONTROL_ORDERS):
                 scores, labels = cells.scores(row, column, order)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.harness.evidence import TableCells
 from experiments.harness.spec import Figure
 from experiments.harness.store import write_atomic
+from experiments.harness.table_cells import TableCells
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def figure_cells(figure: Figure, cells: TableCells) -> list[Cell]:
         if row.label not in figure.rows:
             continue
         for column in cells.columns:
-            for seed in cells.options.seeds:
+            for seed in cells.options.seeds if cells.runs(row, column) else ():
                 cell = cells.evaluation(row, column, seed)
                 record = cells.store.folder(cell).record()
                 training = cells.store.folder(cell.training).record()

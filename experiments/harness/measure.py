@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from experiments.harness.build import with_fields
 from experiments.harness.spec import Build, Column, Row, Table
 from lightning_modules.layers.folding import folded_parameters
 
@@ -38,7 +38,7 @@ def build_module(table: Table, *, row: str, profile: str = "paper", num_classes:
         spec.module, where=where
     )
     recipe = table.profiles[profile].recipe or table.recipe
-    return build.cls(**build.resolved(), num_classes=classes, recipe=dataclasses.replace(recipe, **spec.recipe))
+    return build.cls(**build.resolved(), num_classes=classes, recipe=with_fields(recipe, spec.recipe))
 
 
 def clip_shape(data: Build) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
         ``params_m`` and ``folded_params_m`` (millions; the latter with batch normalisation folded into
         convolutions, as in an exported network), ``gmacs`` (convolutions, linear layers and matrix products, torch's
         counter), ``gmacs_fvcore`` (the same plus two operations per batch-normalised element, fvcore's rule) and
-        ``gflops_fvcore``, twice the last.
+        ``gflops_fvcore``, twice the last; ``num_frames`` of a clip and ``num_views`` of a test video.
     """
     column = next(column for column in table.columns if column.data is not None)
     assert column.data is not None
@@ -63,7 +63,8 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
         num_classes = getattr(source, "num_classes", None)
     with torch.device("meta"):
         module = build_module(table, row=row.label, profile="paper", num_classes=num_classes).eval()
-        clip = torch.empty(clip_shape(column.data.with_arguments(row.data, where=f"{table.id}, row {row.label!r}")))
+        data = column.data.with_arguments(row.data, where=f"{table.id}, row {row.label!r}")
+        clip = torch.empty(clip_shape(data))
     counter, normalised = FlopCounterMode(display=False), _NormalisedElements(module)
     with torch.no_grad(), counter, normalised:
         module(clip)
@@ -75,13 +76,15 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
         "gmacs": macs / GIGA,
         "gmacs_fvcore": fvcore / GIGA,
         "gflops_fvcore": 2 * fvcore / GIGA,
+        "num_frames": clip.shape[3],
+        "num_views": data.resolved()["views"] * data.resolved().get("crops", 1),
     }
 
 
 def cost_value(table: Table, row: Row, column: Column) -> float:
     """Return one cost column's value for a row."""
     costs = row_costs(table, row)
-    if column.metric in ("params_m", "folded_params_m"):
+    if column.metric in ("params_m", "folded_params_m", "num_frames", "num_views"):
         return costs[column.metric]
     macs = costs["gmacs_fvcore"] if column.rule == "fvcore" else costs["gmacs"]
     return 2 * macs if column.metric == "gflops" else macs

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from datamodules.datasets.joint import members_of
 from datamodules.synthetic.members import Member
 from experiments.harness.cell import Evaluation, Training
 from experiments.harness.store import Store
@@ -55,25 +56,25 @@ def plan(evaluations: Mapping[Evaluation, str], store: Store) -> list[Job]:
     def wanted(cell: Training | Evaluation) -> bool:
         return not store.folder(cell).record_path.exists()
 
-    def member_job(member: object) -> tuple[Job, ...]:
-        if not isinstance(member, Member):
-            return ()
-        return (jobs.setdefault(member.name + repr(member), Job(member.name + repr(member), member.name, member)),)
+    def member_jobs(source: object) -> tuple[Job, ...]:
+        keys = {member.name + repr(member): member for member in members_of(source)}
+        return tuple(jobs.setdefault(key, Job(key, member.name, member)) for key, member in keys.items())
 
     def training_job(cell: Training, label: str) -> tuple[Job, ...]:
         if not wanted(cell):
             return ()
         if cell.fingerprint not in jobs:
-            needs = member_job(cell.data.arguments["source"])
+            needs = member_jobs(cell.data.arguments["source"])
             if isinstance(cell.init, Training):
-                about = f"{cell.paper} pre-training" + ("" if cell.init.seed == 0 else f" s{cell.init.seed}")
+                about = f"{cell.paper} pre-training on {cell.init.data.arguments['source'].name}"
+                about += "" if cell.init.seed == 0 else f" s{cell.init.seed}"
                 needs += training_job(cell.init, about)
             jobs[cell.fingerprint] = Job(cell.fingerprint, label, cell, needs)
         return (jobs[cell.fingerprint],)
 
     for evaluation, label in evaluations.items():
         if wanted(evaluation) and evaluation.fingerprint not in jobs:
-            needs = member_job(evaluation.data.arguments["source"]) + training_job(evaluation.training, label)
+            needs = member_jobs(evaluation.data.arguments["source"]) + training_job(evaluation.training, label)
             jobs[evaluation.fingerprint] = Job(evaluation.fingerprint, label, evaluation, needs)
     return sorted(jobs.values(), key=_urgency)
 
@@ -82,7 +83,7 @@ def _urgency(job: Job) -> tuple[int, int]:
     """Order jobs so that what others wait for runs first: the source of a pre-training, then the pre-training."""
     depth = 0
     if isinstance(job.work, Training):
-        depth = 1 if isinstance(job.work.init, Training) else 0
+        depth = len(job.work.lineage) - 1
     elif isinstance(job.work, Evaluation):
         depth = -1  # a test is short and completes a cell: run it as soon as its training is done
     if isinstance(job.work, Member):

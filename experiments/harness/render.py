@@ -8,8 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-DASH = "–"
+from experiments.harness.markdown import DASH, markdown_table
+from experiments.harness.render_claims import claims_section
+
 PERCENT_METRICS = ("top1", "top5", "mean_class_acc", "map")
+COUNTS = ("num_frames", "num_views")
 ORDERS = ("forward", "shuffled", "repeated")
 Evidence = Mapping[str, Any]
 
@@ -40,7 +43,7 @@ def to_markdown(evidence: Evidence, committed: Evidence | None = None) -> str:
         f"# {evidence['title']}",
         _subtitle(evidence),
         _values(evidence, committed),
-        _claims(evidence),
+        claims_section(evidence),
         _training(evidence),
         _controls(evidence),
         _conditions(evidence),
@@ -83,6 +86,8 @@ def value(ours: Mapping[str, Any] | None, metric: str) -> str:
     """Return one of our values with its interval."""
     if ours is None:
         return DASH
+    if metric in COUNTS:
+        return f"{ours['mean']:.0f}"
     if metric not in PERCENT_METRICS:
         return f"{ours['mean']:.2f}"
     return f"{ours['mean']:.1f} [{ours['low']:.1f}, {ours['high']:.1f}]"
@@ -148,49 +153,6 @@ def _committed_value(committed: Evidence, label: str, key: str) -> Mapping[str, 
     return None
 
 
-def _claims(evidence: Evidence) -> str:
-    if not evidence["claims"]:
-        return ""
-    heads = ["Claim", "On", "Published difference", "Beyond the noise of its test set?", "Ours", "p (Holm)",
-             "Smallest detectable", "Verdict"]  # fmt: skip
-    lines = []
-    for claim in evidence["claims"]:
-        ours = claim["ours"]
-        lines.append(
-            [
-                f"{claim['id']}: {claim['better']} {claim['relation']} {claim['worse']}",
-                claim["column"].replace("/", " "),
-                _published_difference(claim["published"]),
-                _published_noise(claim["published"]),
-                f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]" if ours else DASH,
-                _p_values(ours) if ours else DASH,
-                f"{ours['smallest_detectable']:.1f}" if ours else DASH,
-                f"**{claim['verdict']}**",
-            ]
-        )
-    text = ("Differences in percent points, paired by seed and test video. Reproduced: the interval lies above the "
-            "margin; not reproduced: below 0; else undecided. Holm's correction is over this table's claims. Smallest "
-            "detectable: the difference that these seeds and videos would find four times in five.")  # fmt: skip
-    return f"## Claims\n\n{text}\n\n{markdown_table(heads, lines)}"
-
-
-def _p_values(ours: Mapping[str, Any]) -> str:
-    """Return the p-value and Holm's; a claim of equality has no place among tests of difference."""
-    return f"{ours['p_value']:.3f}" + (f" ({ours['p_holm']:.3f})" if ours["p_holm"] is not None else "")
-
-
-def _published_difference(published: Mapping[str, Any] | None) -> str:
-    if published is None:
-        return DASH
-    noise = published["noise"]
-    videos = f" ({noise['videos']:.0f} of {noise['num_videos']:,} videos)" if noise else ""
-    return f"{published['difference']:+.2f}{videos}"
-
-
-def _published_noise(published: Mapping[str, Any] | None) -> str:
-    return published["noise"]["verdict"] if published and published["noise"] else DASH
-
-
 def _training(evidence: Evidence) -> str:
     """Show that learning took place: each curve's first and last value, mean over the seeds."""
     lines = []
@@ -210,6 +172,7 @@ CURVES = (
     ("train/top1", "Training top-1 (%)", 1),
     ("val/top1", "Held-out top-1, one view (%)", 1),
     ("train/action_share", "Share of clip frames inside the true action", 3),
+    ("train/clips_without_action", "Share of clips without any of it", 3),
 )
 
 
@@ -255,6 +218,10 @@ def _conditions(evidence: Evidence) -> str:
     ]
     if conditions["generator_version"] is not None:
         lines.append(f"embedded benchmark, generator version {conditions['generator_version']}")
+    if conditions["checkpoint"]:
+        lines.append(f"trained weights taken from {conditions['checkpoint']}; nothing was trained here")
+    for name, file in conditions["init_files"].items():
+        lines.append(f"initialisation {name}: {file}")
     if conditions["init_checkpoint"]:
         lines.append(f"started from {conditions['init_checkpoint']} instead of the table's initialisation")
     counts = [cell["counts"] for cell in evidence["cells"]]
@@ -277,15 +244,3 @@ def _videos(count: Mapping[str, int]) -> str:
 
 def _notes(evidence: Evidence) -> str:
     return "## Notes\n\n" + "\n".join(f"- {note}" for note in evidence["notes"]) if evidence["notes"] else ""
-
-
-def markdown_table(heads: list[str], rows: list[list[str]]) -> str:
-    """Return an aligned Markdown table."""
-    lines = [[_escape(cell) for cell in line] for line in [heads, *rows]]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    printed = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
-    return "\n".join([printed[0], "| " + " | ".join("-" * w for w in widths) + " |", *printed[1:]])
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

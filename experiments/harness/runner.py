@@ -21,7 +21,7 @@ from experiments.harness.provenance import hardware, source_hash, versions
 from experiments.harness.spec import ACCURACY_METRICS
 from experiments.harness.store import CellFolder, Store
 from experiments.harness.tracking import Tracking
-from lightning_modules.checkpoints import load_backbone, read_checkpoint
+from lightning_modules.checkpoints import read_checkpoint
 
 RECORD_FORMAT = 1
 
@@ -138,8 +138,10 @@ def make_trainer(training: Training, runtime: Runtime, callbacks: list[L.Callbac
 def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) -> dict[str, Any]:
     set_all_seeds(training.seed)
     module = build_training_module(training)
-    initialised = _initialise(module, training, runtime.store)
     data = build_data(training, training.data, runtime.num_workers, runtime.devices)
+    if training.weights is not None:
+        return _take_weights(module, data, training, folder)
+    initialised = _initialise(module, training, runtime.store)
     with runtime.tracking.run(name=name, cell=training, job_type="train") as log:
         curves = Curves(log)
         callbacks = [
@@ -166,6 +168,36 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
     }
 
 
+def _take_weights(module: Any, data: Any, training: Training, folder: CellFolder) -> dict[str, Any]:
+    """Take trained weights from a file in place of a training."""
+    assert training.weights is not None
+    checkpoint = read_checkpoint(training.weights)
+    try:
+        _check_class_names(checkpoint, data.class_names)
+        report = module.load_released(checkpoint.get("state_dict", checkpoint))
+    except ValueError as error:
+        raise ValueError(f"{training.weights}: {error}") from error
+    _save_weights(module, data, training, folder)
+    return {
+        "kind": "training",
+        "curves": {},
+        "initialised": f"trained weights of {training.weights.name}: {report}",
+        "params": sum(parameter.numel() for parameter in module.parameters()),
+        "num_train_videos": 0,
+        "missing_train_videos": 0,
+    }
+
+
+def _check_class_names(checkpoint: dict[str, Any], class_names: tuple[str, ...]) -> None:
+    """Refuse weights whose outputs mean other classes; a checkpoint of other origin says nothing about them."""
+    theirs = tuple(checkpoint.get("input_spec", {}).get("class_names", ()))
+    if theirs and theirs != class_names:
+        at = next((i for i, (a, b) in enumerate(zip(theirs, class_names, strict=False)) if a != b), None)
+        differs = f"{len(theirs)} and {len(class_names)} classes" if at is None else \
+            f"class {at} is {theirs[at]!r} there and {class_names[at]!r} in the data set"  # fmt: skip
+        raise ValueError(f"trained for other classes or another label order: {differs}")
+
+
 def _check_resumable(path: Path) -> None:
     """Refuse a damaged checkpoint by name, before Lightning's own error, which does not say which file it is."""
     try:
@@ -180,7 +212,7 @@ def _initialise(module: Any, training: Training, store: Store) -> str:
         return "from scratch"
     path = store.folder(training.init).weights if isinstance(training.init, Training) else training.init
     checkpoint = read_checkpoint(path)
-    return str(load_backbone(module.network, checkpoint.get("state_dict", checkpoint)))
+    return str(module.load_initial(checkpoint.get("state_dict", checkpoint)))
 
 
 def _save_weights(module: Any, data: Any, training: Training, folder: CellFolder) -> None:
@@ -215,6 +247,8 @@ def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> d
     set_all_seeds(training.seed)
     module = load_trained(training, runtime.store)
     data = build_data(training, evaluation.data, runtime.num_workers, runtime.devices)
+    if evaluation.runtime != "torch":
+        module = _exported(module, data, folder, evaluation.runtime)
     trainer = make_trainer(training, runtime, [])
     trainer.test(module, datamodule=data, verbose=False)
     video_index, scores = (tensor.numpy() for tensor in module.collect_test_scores())
@@ -228,6 +262,14 @@ def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> d
         "missing_test_videos": len(data.missing["test"]),
         "undecodable_test_videos": int(np.isnan(scores).any(axis=1).sum()),
     }
+
+
+def _exported(module: Any, data: Any, folder: CellFolder, to: str) -> Any:
+    """Return a module whose scores an exported copy of its network computes; it is written into the cell's folder."""
+    from experiments.deploy.export import export_network
+    from experiments.deploy.exported import score_with
+
+    return score_with(module, export_network(module, data.input_spec, folder.path / to, to=to))  # type: ignore[arg-type]
 
 
 def log_to(path: Path) -> None:

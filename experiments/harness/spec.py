@@ -6,20 +6,20 @@ signatures, so a misspelt keyword stops the script at import and names the row t
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any, Literal
 
-from experiments.harness.build import Build, check_arguments
+from experiments.harness.build import Build
 
 PROFILES = ("smoke", "proxy", "paper")
 ACCURACY_METRICS = ("top1", "top5", "mean_class_acc", "map")
-COST_METRICS = ("params_m", "folded_params_m", "gmacs", "gflops")
+COST_METRICS = ("params_m", "folded_params_m", "gmacs", "gflops", "num_frames", "num_views")
 COST_RULES = ("torch", "fvcore")
 RELATIONS = (">", "~")
+RUNTIMES = ("torch", "openvino", "onnx")
 ALL: Literal["all"] = "all"
+Relation = Literal[">", "~"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,16 @@ class Pretrain:
         module: constructor arguments in which the pre-trained network differs from the table's; a row's own changes do
             not reach it, so that all rows start from the same weights.
         shared_by_seeds: one pre-training for all seeds (as one published checkpoint is) or one per seed.
+        init: name of the initialisation in the same profile that this pre-training itself starts from.
+        with_row: the row's own changes of the network reach it after all: a pre-training for each such row.
     """
 
     data: Build
     recipe: Any
     module: Mapping[str, Any] = field(default_factory=dict)
     shared_by_seeds: bool = True
+    init: str | None = None
+    with_row: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Column:
     Args:
         title: printed head.
         metric: one of ``top1``, ``top5``, ``mean_class_acc``, ``map`` (percent), or a cost: ``params_m``,
-            ``folded_params_m``, ``gmacs``, ``gflops``.
+            ``folded_params_m``, ``gmacs``, ``gflops``, ``num_frames`` of a clip, ``num_views`` of a test video.
         group: printed head over several columns, usually the data set.
         data: the data module; None for a cost.
         recipe: a recipe for this data set in place of the table's.
@@ -111,10 +115,13 @@ class Row:
     Args:
         label: printed name, unique in the table.
         published: one string per column as printed ("33" is not "33.0"); None where the paper prints none.
-        module: constructor arguments of the network that this row changes.
+        module: constructor arguments of the network that this row changes; here and below a value may be ``Changed``.
         data: constructor arguments of the data module that this row changes.
+        data_on: further ones by column group, where the row differs on one data set.
         recipe: fields of the recipe that this row changes.
         init: name of an initialisation in the profiles; ``"table"`` keeps the table's.
+        runtime: what computes the scores at test: ``torch``, or the exported network in ``openvino`` or ``onnx``.
+        on: column groups on which the row is run; None means all.
         classes: number of classes for cost columns, where the paper counted with another head.
         cited: quoted from another paper: printed, never run.
         note: footnote.
@@ -124,8 +131,11 @@ class Row:
     published: tuple[str | None, ...]
     module: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
+    data_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     init: str | None = "table"
+    runtime: str = "torch"
+    on: tuple[str, ...] | None = None
     classes: int | None = None
     cited: bool = False
     note: str = ""
@@ -133,7 +143,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """A published comparison of two rows.
+    """A published comparison of two rows, or of two columns of one row.
 
     Args:
         id: the claim's number in the audit of published claims ("L26").
@@ -142,14 +152,24 @@ class Claim:
         worse: label of the row it is compared with.
         columns: keys of the columns it is made for.
         margin: percent points.
+        worse_column: key of the column in which ``worse`` is looked up; None means the same column as ``better``'s.
     """
 
     id: str
     better: str
-    relation: Literal[">", "~"]
+    relation: Relation
     worse: str
     columns: tuple[str, ...] | Literal["all"] = ALL
     margin: float = 0.0
+    worse_column: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Return the claim in words, without its number and column."""
+        if self.worse_column is None:
+            return f"{self.better} {self.relation} {self.worse}"
+        other = self.worse_column.split("/")[-1]
+        return f"{self.better} {self.relation} " + (other if self.better == self.worse else f"{self.worse}, {other}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +207,9 @@ class Table:
 
     def __post_init__(self) -> None:
         """Check the whole table."""
-        _check_table(self)
+        from experiments.harness.checks import check_table
+
+        check_table(self)
 
     @property
     def paper(self) -> str:
@@ -243,103 +265,6 @@ class Figure:
             self.table.row(label)
 
 
-def _check_table(table: Table) -> None:
-    if table.id.count("/") != 1:
-        raise ValueError(f"table id {table.id!r} must read '<paper>/<table>'")
-    _check_unique([row.label for row in table.rows], f"{table.id}: row label")
-    _check_unique([column.key for column in table.columns], f"{table.id}: column")
-    if missing := [name for name in PROFILES if name not in table.profiles]:
-        raise ValueError(f"{table.id}: profile {missing[0]!r} is missing; a table needs {', '.join(PROFILES)}")
-    for column in table.columns:
-        _check_column(table, column)
-    for row in table.rows:
-        _check_row(table, row)
-    for claim in table.claims:
-        _check_claim(table, claim)
-    if table.baseline:
-        table.row(table.baseline)
-    if all(row.cited for row in table.rows):
-        raise ValueError(f"{table.id}: every row is cited; nothing would run")
-
-
-def _check_unique(names: list[str], what: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{what} {name!r} stands twice")
-
-
-def _check_column(table: Table, column: Column) -> None:
-    where = f"{table.id}, column {column.key!r}"
-    if column.metric not in ACCURACY_METRICS + COST_METRICS:
-        raise ValueError(
-            f"{where}: unknown metric {column.metric!r}; accepted: {', '.join(ACCURACY_METRICS + COST_METRICS)}"
-        )
-    if column.is_cost:
-        if column.data is not None:
-            raise ValueError(f"{where}: a cost is computed from the network; it takes no data")
-        if column.rule not in COST_RULES:
-            raise ValueError(f"{where}: unknown rule {column.rule!r}; accepted: {', '.join(COST_RULES)}")
-    elif column.data is None:
-        raise ValueError(f"{where}: the metric {column.metric!r} needs data=Build(...)")
-
-
-def _check_row(table: Table, row: Row) -> None:
-    where = f"{table.id}, row {row.label!r}"
-    if len(row.published) != len(table.columns):
-        raise ValueError(f"{where}: {len(row.published)} published values for {len(table.columns)} columns")
-    for value in row.published:
-        if value is not None and not isinstance(value, str):
-            raise ValueError(f"{where}: published value {value!r} must be a string, as printed")
-        if value is not None and not _is_number(value):
-            raise ValueError(
-                f"{where}: published value {value!r} must be a number as printed, or None where there is none"
-            )
-    check_arguments(table.module.cls, row.module, where=where)
-    for column in table.columns:
-        if column.data is not None:
-            check_arguments(column.data.cls, row.data, where=where)
-    recipe_fields = [f.name for f in dataclasses.fields(table.recipe)]
-    for name in row.recipe:
-        if name not in recipe_fields:
-            raise ValueError(f"{where}: the recipe has no field {name!r}; it has {', '.join(recipe_fields)}")
-    for name, profile in table.profiles.items():
-        init = row_init(table, row)
-        if init is not None and init not in profile.inits:
-            known = ", ".join(repr(key) for key in profile.inits) or "none"
-            raise ValueError(f"{where}: profile {name!r} has no initialisation {init!r}; it has {known}")
-        check_arguments(table.module.cls, profile.module, where=f"{table.id}, profile {name!r}")
-        for key, pretrain in profile.inits.items():
-            if isinstance(pretrain, Pretrain):
-                check_arguments(table.module.cls, pretrain.module, where=f"{table.id}, initialisation {key!r}")
-        for column in table.columns:
-            if column.data is not None:
-                check_arguments(column.data.cls, profile.data, where=f"{table.id}, profile {name!r}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return isfinite(float(text))
-    except ValueError:
-        return False
-
-
 def row_init(table: Table, row: Row) -> str | None:
     """Return the name of the row's initialisation, None for training from scratch."""
     return table.init if row.init == "table" else row.init
-
-
-def _check_claim(table: Table, claim: Claim) -> None:
-    where = f"{table.id}, claim {claim.id}"
-    if claim.relation not in RELATIONS:
-        raise ValueError(f"{where}: unknown relation {claim.relation!r}; accepted: {', '.join(RELATIONS)}")
-    if claim.relation == "~" and claim.margin <= 0:
-        raise ValueError(f"{where}: equality needs a margin above 0 percent points; with 0 it could only be refuted")
-    if claim.margin < 0:
-        raise ValueError(f"{where}: margin {claim.margin} must not be negative")
-    try:
-        table.row(claim.better)
-        table.row(claim.worse)
-        for key in () if claim.columns == ALL else claim.columns:
-            table.column(key)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None

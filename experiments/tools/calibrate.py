@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from datamodules.synthetic.members import GENERATOR_VERSION, Member
-from experiments.harness.cell import Evaluation, Options, evaluation
+from experiments.harness.cell import Evaluation, Options
 from experiments.harness.display import Display
 from experiments.harness.evidence import rounded
 from experiments.harness.index import write_index
 from experiments.harness.plan import plan
 from experiments.harness.pool import Pool, run_jobs
+from experiments.harness.resolve import evaluation
 from experiments.harness.runner import Runtime
 from experiments.harness.spec import Column, Table
 from experiments.harness.statistics import estimate
@@ -33,12 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("script", help="a table script's name, such as ligar_table3")
     parse.add_argument("--difficulties", type=float, nargs="+", default=[1.0, 2.0, 3.0])
+    parse.add_argument("--columns", nargs="+", metavar="GROUP", help="only these data sets, as in the table's head")
     parse.add_argument("--seeds", type=int, default=1, metavar="N", help="run seeds 0 to N-1")
     parse.add_argument("--jobs", type=int, default=2)
     given = parse.parse_args(argv)
     table: Table = importlib.import_module(f"experiments.{given.script}").TABLE
     store, seeds = Store(), tuple(range(given.seeds))
-    columns = [column for column in table.columns if column.metric == "top1"]
+    columns = chosen_columns(table, given.columns)
     cells = {
         (column.key, difficulty, seed): baseline(table, column, difficulty, seed)
         for column in columns
@@ -71,6 +73,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_index(results_folder())
     print(f"{path}\n" + "\n".join(f"{r['data']} at {r['difficulty']:g}: {r['top1']['mean']:.1f} %" for r in rows))
     return 0
+
+
+def chosen_columns(table: Table, groups: Sequence[str] | None) -> list[Column]:
+    """Return the first accuracy column of each data set asked for.
+
+    Raises:
+        ValueError: the table has no such data set.
+    """
+    first: dict[str, Column] = {}
+    for column in table.columns:
+        if column.metric == "top1":
+            first.setdefault(column.group, column)
+    for group in groups or ():
+        if group not in first:
+            raise ValueError(f"--columns {group!r}: {table.id} has {', '.join(map(repr, first))}")
+    return [column for group, column in first.items() if groups is None or group in groups]
 
 
 def baseline(table: Table, column: Column, difficulty: float, seed: int) -> Evaluation:

@@ -13,10 +13,10 @@ import numpy as np
 from datamodules.synthetic.members import stand_in
 from datamodules.video import Video
 from experiments.harness.cell import Evaluation, Options, Training
-from experiments.harness.evidence import TableCells
 from experiments.harness.metrics import METRICS
 from experiments.harness.spec import Build, Claim, Column, Pretrain, Profile, Row, Table
 from experiments.harness.store import Store
+from experiments.harness.table_cells import TableCells
 
 SCENES = stand_in("UCF-101").tiny()
 UNTRIMMED = stand_in("ActivityNet-200").tiny()
@@ -155,7 +155,7 @@ def training(
     made: Table | None = None, *, row: str = "plain", column: str = "S/Top-1", seed: int = 0, **options: Any
 ) -> Training:
     """Return one training of a table."""
-    from experiments.harness.cell import training as resolve
+    from experiments.harness.resolve import training as resolve
 
     made = made or table()
     return resolve(made, made.row(row), made.column(column), seed, Options(**options))
@@ -165,7 +165,7 @@ def evaluation(
     made: Table | None = None, *, row: str = "plain", column: str = "S/Top-1", seed: int = 0, **options: Any
 ) -> Evaluation:
     """Return one evaluation of a table."""
-    from experiments.harness.cell import evaluation as resolve
+    from experiments.harness.resolve import evaluation as resolve
 
     made = made or table()
     return resolve(made, made.row(row), made.column(column), seed, Options(**options))

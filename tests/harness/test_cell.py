@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from experiments.harness import cell as cell_module
-from experiments.harness.cell import Training, control, data_fingerprint, fingerprint, plain, root_of
+from experiments.harness.cell import Training, fingerprint, plain
+from experiments.harness.resolve import control, data_fingerprint, root_of
 from experiments.harness.spec import Build, CheckpointFile, Column, Profile, Table
 from tests.harness.fakes import (
     SCENES,
@@ -293,3 +295,18 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_keys():
     assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1, 2], "a": 1})
     assert fingerprint([1, 2]) != fingerprint([2, 1])
     assert len(fingerprint(1)) == 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Grown:
+    """A dataclass that has gained a field, which changes nothing at its default."""
+
+    unchanged_by: ClassVar[Mapping[str, Any]] = {"gate": None}
+
+    size: int = 1
+    gate: str | None = None
+
+
+def test_a_new_field_of_an_argument_voids_nothing_at_its_old_value():
+    assert "gate" not in plain(Grown()) and plain(Grown(size=2))["size"] == 2
+    assert plain(Grown(gate="closed"))["gate"] == "closed"

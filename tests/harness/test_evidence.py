@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.harness.cell import Options, control
-from experiments.harness.evidence import CURVE_POINTS, TableCells, gather, rounded, thinned
+from experiments.harness.cell import Options
+from experiments.harness.evidence import CURVE_POINTS, gather, rounded, thinned
 from experiments.harness.metrics import hits, top1
 from experiments.harness.predictions import UNDECODABLE, pack_predictions, unpack_predictions
 from experiments.harness.render import to_json
+from experiments.harness.resolve import control
 from experiments.harness.spec import Claim, Table
 from experiments.harness.store import Store
+from experiments.harness.table_cells import TableCells
 from tests.harness.fakes import Files, table, write_results
 
 LABELS = np.arange(40) % 4
@@ -257,3 +259,66 @@ def test_a_video_that_could_not_be_decoded_is_no_prediction_and_ranks_last(holes
 def test_scores_of_any_size_have_a_probability():
     found = packed(np.array([[1e4, 0.0], [-1e4, -1e4]]), np.array([0, 0]))
     np.testing.assert_allclose(found["probability"], [1.0, 0.5], atol=0.5 / 255)
+
+
+def claims_of(cells: TableCells, costs: Any = None) -> dict[str, dict[str, Any]]:
+    return {claim["id"]: claim for claim in gather(cells, costs)["claims"]}
+
+
+def test_two_columns_of_one_row_can_be_compared(tmp_path: Path):
+    across = Claim("X2", "plain", ">", "plain", columns=("S/Top-1",), worse_column="U/Top-1")
+    cells = unfilled(tmp_path, table(claims=(across,)))
+    plain = cells.table.row("plain")
+    for seed in SEEDS:
+        for key, skill in (("S/Top-1", 4.0), ("U/Top-1", 0.1)):
+            cell = cells.evaluation(plain, cells.table.column(key), seed)
+            write_results(cells.store, cell, scores(seed, skill), LABELS)
+    claim = claims_of(cells)["X2"]
+    expected = np.mean([top1(scores(s, 4.0), LABELS) - top1(scores(s, 0.1), LABELS) for s in SEEDS])
+    assert claim["ours"]["mean"] == pytest.approx(expected, abs=1e-3)
+    assert claim["verdict"] == "reproduced" and claim["text"] == "plain > Top-1"
+    assert claim["published"]["difference"] == 20.0, "70.0 in S against 50 in U"
+
+
+@pytest.mark.parametrize(
+    ("claim", "values", "verdict"),
+    [
+        (Claim("C", "wide", ">", "plain", columns=("Param. (M)",)), [2.0, 1.0], "reproduced"),
+        (Claim("C", "plain", ">", "wide", columns=("Param. (M)",)), [1.0, 2.0], "not reproduced"),
+        (Claim("C", "quoted", ">", "wide", columns=("Param. (M)",)), [4.0, 2.0], "reproduced"),
+        (Claim("C", "wide", "~", "plain", columns=("Param. (M)",), margin=1.0), [2.0, 1.0], "reproduced"),
+        (Claim("C", "wide", "~", "plain", columns=("Param. (M)",), margin=0.5), [2.0, 1.0], "not reproduced"),
+    ],
+)
+def test_costs_are_compared_as_they_are_computed_or_quoted(
+    tmp_path: Path, claim: Claim, values: list[float], verdict: str
+):
+    found = claims_of(unfilled(tmp_path, table(claims=(claim,))), lambda row, column: row.module.get("width", 1.0))["C"]
+    assert (found["costs"], found["verdict"], found["ours"]) == (values, verdict, None)
+    assert claims_of(unfilled(tmp_path, table(claims=(claim,))))["C"]["verdict"] == "not run"
+
+
+def test_an_accuracy_quoted_from_elsewhere_is_not_judged(tmp_path: Path):
+    made = table(claims=(Claim("C", "quoted", ">", "plain", columns=("S/Top-1",)),))
+    assert claims_of(filled(tmp_path, made))["C"]["verdict"] == "cited"
+
+
+def test_frame_order_is_controlled_once_per_training(tmp_path: Path):
+    scenes = table().columns[0]
+    more_views = dataclasses.replace(scenes, title="3 views", data=scenes.data.with_arguments(dict(views=3), where=""))
+    columns = (scenes, more_views)
+    rows = tuple(dataclasses.replace(row, published=("1", "1")) for row in table().rows)
+    cells = unfilled(tmp_path, table(columns=columns, rows=rows, claims=()), controls=True, seeds=(0,))
+    orders = [cell.data.resolved()["frame_order"] for cell in cells.wanted()]
+    assert (orders.count("forward"), orders.count("shuffled"), orders.count("repeated")) == (4, 2, 2)
+
+
+def test_a_row_is_run_only_where_it_says(tmp_path: Path):
+    rows = tuple(dataclasses.replace(row, on=("U",) if row.label == "wide" else None) for row in table().rows)
+    cells = filled(tmp_path, table(rows=rows))
+    labels = [label for label in cells.wanted().values() if "wide" in label]
+    assert len(labels) == len(SEEDS) and all(" U " in label for label in labels)
+    evidence = gather(cells)
+    assert [value is None for value in evidence["rows"][1]["ours"]] == [True, True, False, True]
+    assert claims_of(cells)["X1"]["verdict"] in ("reproduced", "undecided", "not reproduced")
+    assert [c["verdict"] for c in evidence["claims"] if c["column"] == "S/Top-1"] == ["not run"]

@@ -13,6 +13,8 @@ from tests.harness.fakes import SCENES, SOURCE, UNTRIMMED, evaluation, profile, 
 
 LABELS = np.arange(8) % 4
 
+PRETRAINING = "paper pre-training on source B (for Kinetics-700), tiny"
+
 
 def finish(store: Store, cell: Evaluation) -> None:
     write_results(store, cell, np.eye(4)[LABELS], LABELS)
@@ -39,7 +41,7 @@ def test_every_piece_of_work_is_planned_once(tmp_path: Path):
 def test_the_shared_pretraining_is_one_job_that_all_trainings_need(tmp_path: Path):
     jobs = plan(wanted(), Store(tmp_path))
     pretraining = [job for job in jobs if job.kind == "train" and job.work.init is None]
-    assert [job.label for job in pretraining] == ["paper pre-training"]
+    assert [job.label for job in pretraining] == [PRETRAINING]
     assert sum(pretraining[0] in job.needs for job in jobs) == 8
 
 
@@ -47,7 +49,7 @@ def test_pretrainings_per_seed_are_told_apart(tmp_path: Path):
     each = dataclasses.replace(profile().inits["source"], shared_by_seeds=False)
     made = {name: profile(inits={"source": each}) for name in ("smoke", "proxy", "paper")}
     labels = [job.label for job in plan(wanted(profiles=made), Store(tmp_path)) if "pre-training" in job.label]
-    assert sorted(labels) == ["paper pre-training", "paper pre-training s1"]
+    assert sorted(labels) == [PRETRAINING, f"{PRETRAINING} s1"]
 
 
 def test_needs_are_the_data_and_what_a_cell_starts_from(tmp_path: Path):
@@ -106,7 +108,7 @@ def test_a_failure_blocks_all_that_waits_for_it_and_says_by_what(tmp_path: Path)
     assert {job.kind for job in jobs if job.state == "waiting"} == {"data"}
     blocked = [job for job in jobs if job.state == "blocked"]
     assert len(blocked) == 8
-    assert {job.reason for job in blocked if job.kind == "train"} == {"blocked by paper pre-training (train)"}
+    assert {job.reason for job in blocked if job.kind == "train"} == {f"blocked by {PRETRAINING} (train)"}
     test = next(job for job in blocked if job.kind == "test")
     assert test.reason == f"blocked by {test.label} (train)"
 

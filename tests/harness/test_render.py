@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from experiments.harness.evidence import gather
-from experiments.harness.render import DASH, markdown_table, table_cells, to_csv, to_json, to_markdown, value
+from experiments.harness.markdown import DASH, markdown_table
+from experiments.harness.render import table_cells, to_csv, to_json, to_markdown, value
 from experiments.harness.store import REPOSITORY
 from tests.harness.fakes import table
 from tests.harness.test_evidence import filled, unfilled

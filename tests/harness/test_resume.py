@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.harness.cell import Options, Training, evaluation
+from experiments.harness.cell import Options, Training
+from experiments.harness.resolve import evaluation
 from experiments.harness.store import REPOSITORY, RESULTS_VARIABLE, CellFolder, Store
 from tests.harness import tiny_table
 from tests.harness.tiny_table import EPOCHS, TABLE

@@ -1,0 +1,163 @@
+"""Check a table while it is built, against the real constructor signatures: errors name the row, column or claim."""
+
+from __future__ import annotations
+
+import dataclasses
+from math import isfinite
+
+from experiments.harness.build import check_arguments
+from experiments.harness.spec import (
+    ACCURACY_METRICS,
+    ALL,
+    COST_METRICS,
+    COST_RULES,
+    PROFILES,
+    RELATIONS,
+    RUNTIMES,
+    Claim,
+    Column,
+    Pretrain,
+    Profile,
+    Row,
+    Table,
+    row_init,
+)
+
+
+def check_table(table: Table) -> None:
+    """Check the whole table.
+
+    Raises:
+        ValueError: anything inconsistent, naming the table and the row, column, claim or initialisation.
+    """
+    if table.id.count("/") != 1:
+        raise ValueError(f"table id {table.id!r} must read '<paper>/<table>'")
+    _check_unique([row.label for row in table.rows], f"{table.id}: row label")
+    _check_unique([column.key for column in table.columns], f"{table.id}: column")
+    if missing := [name for name in PROFILES if name not in table.profiles]:
+        raise ValueError(f"{table.id}: profile {missing[0]!r} is missing; a table needs {', '.join(PROFILES)}")
+    for column in table.columns:
+        _check_column(table, column)
+    for name, profile in table.profiles.items():
+        _check_profile(table, name, profile)
+    for row in table.rows:
+        _check_row(table, row)
+    for claim in table.claims:
+        _check_claim(table, claim)
+    if table.baseline:
+        table.row(table.baseline)
+    if all(row.cited for row in table.rows):
+        raise ValueError(f"{table.id}: every row is cited; nothing would run")
+
+
+def _check_unique(names: list[str], what: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what} {name!r} stands twice")
+
+
+def _check_column(table: Table, column: Column) -> None:
+    where = f"{table.id}, column {column.key!r}"
+    if column.metric not in ACCURACY_METRICS + COST_METRICS:
+        raise ValueError(
+            f"{where}: unknown metric {column.metric!r}; accepted: {', '.join(ACCURACY_METRICS + COST_METRICS)}"
+        )
+    if column.is_cost:
+        if column.data is not None:
+            raise ValueError(f"{where}: a cost is computed from the network; it takes no data")
+        if column.rule not in COST_RULES:
+            raise ValueError(f"{where}: unknown rule {column.rule!r}; accepted: {', '.join(COST_RULES)}")
+    elif column.data is None:
+        raise ValueError(f"{where}: the metric {column.metric!r} needs data=Build(...)")
+
+
+def _check_row(table: Table, row: Row) -> None:
+    where = f"{table.id}, row {row.label!r}"
+    if len(row.published) != len(table.columns):
+        raise ValueError(f"{where}: {len(row.published)} published values for {len(table.columns)} columns")
+    for value in row.published:
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{where}: published value {value!r} must be a string, as printed")
+        if value is not None and not _is_number(value):
+            raise ValueError(
+                f"{where}: published value {value!r} must be a number as printed, or None where there is none"
+            )
+    check_arguments(table.module.cls, row.module, where=where)
+    for column in table.columns:
+        if column.data is not None:
+            check_arguments(column.data.cls, row.data, where=where)
+    recipe_fields = [f.name for f in dataclasses.fields(table.recipe)]
+    for name in row.recipe:
+        if name not in recipe_fields:
+            raise ValueError(f"{where}: the recipe has no field {name!r}; it has {', '.join(recipe_fields)}")
+    groups = sorted({column.group for column in table.columns if column.data is not None})
+    for group in (*row.data_on, *(row.on or ())):
+        if group not in groups:
+            raise ValueError(f"{where}: no column group {group!r}; the table has {', '.join(map(repr, groups))}")
+    for group, changes in row.data_on.items():
+        for column in table.columns:
+            if column.data is not None and column.group == group:
+                check_arguments(column.data.cls, changes, where=f"{where}, on {group}")
+    if row.runtime not in RUNTIMES:
+        raise ValueError(f"{where}: unknown runtime {row.runtime!r}; accepted: {', '.join(RUNTIMES)}")
+    for name, profile in table.profiles.items():
+        _check_init(profile, row_init(table, row), where=f"{where}: profile {name!r}")
+
+
+def _check_profile(table: Table, name: str, profile: Profile) -> None:
+    where = f"{table.id}, profile {name!r}"
+    check_arguments(table.module.cls, profile.module, where=where)
+    for column in table.columns:
+        if column.data is not None:
+            check_arguments(column.data.cls, profile.data, where=where)
+    for key, pretrain in profile.inits.items():
+        if isinstance(pretrain, Pretrain):
+            check_arguments(table.module.cls, pretrain.module, where=f"{table.id}, initialisation {key!r}")
+            _check_init(profile, pretrain.init, where=f"{where}, initialisation {key!r}")
+            _refuse_circle(profile, key, where=where)
+
+
+def _check_init(profile: Profile, init: str | None, *, where: str) -> None:
+    if init is not None and init not in profile.inits:
+        known = ", ".join(repr(key) for key in profile.inits) or "none"
+        raise ValueError(f"{where} has no initialisation {init!r}; it has {known}")
+
+
+def _refuse_circle(profile: Profile, key: str, *, where: str) -> None:
+    passed: list[str] = []
+    step: str | None = key
+    while step is not None:
+        if step in passed:
+            raise ValueError(f"{where}: the initialisations {' <- '.join([*passed, step])} start from each other")
+        passed.append(step)
+        step = getattr(profile.inits.get(step), "init", None)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _check_claim(table: Table, claim: Claim) -> None:
+    where = f"{table.id}, claim {claim.id}"
+    if claim.relation not in RELATIONS:
+        raise ValueError(f"{where}: unknown relation {claim.relation!r}; accepted: {', '.join(RELATIONS)}")
+    if claim.relation == "~" and claim.margin <= 0:
+        raise ValueError(f"{where}: equality needs a margin above 0 percent points; with 0 it could only be refuted")
+    if claim.margin < 0:
+        raise ValueError(f"{where}: margin {claim.margin} must not be negative")
+    if claim.worse_column is None and claim.better == claim.worse:
+        raise ValueError(f"{where}: compares the row {claim.better!r} with itself")
+    if claim.worse_column is not None and (claim.columns == ALL or len(claim.columns) != 1):
+        raise ValueError(f"{where}: a claim with worse_column needs exactly one column")
+    try:
+        table.row(claim.better)
+        table.row(claim.worse)
+        for key in () if claim.columns == ALL else claim.columns:
+            table.column(key)
+        if claim.worse_column is not None:
+            table.column(claim.worse_column)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None

@@ -1,0 +1,68 @@
+"""Print a table's claims: published difference, ours, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.harness.markdown import DASH, markdown_table
+
+
+def claims_section(evidence: Mapping[str, Any]) -> str:
+    """Return the section on claims; empty where there are none."""
+    if not evidence["claims"]:
+        return ""
+    heads = ["Claim", "On", "Published difference", "Beyond the noise of its test set?", "Ours", "p (Holm)",
+             "Smallest detectable", "Verdict"]  # fmt: skip
+    lines = []
+    for claim in evidence["claims"]:
+        ours = claim["ours"]
+        lines.append(
+            [
+                f"{claim['id']}: {claim['text']}",
+                claim["column"].replace("/", " "),
+                _published_difference(claim["published"]),
+                _published_noise(claim["published"]),
+                our_difference(claim),
+                _p_values(ours) if ours else DASH,
+                f"{ours['smallest_detectable']:.1f}" if ours else DASH,
+                _verdict(claim),
+            ]
+        )
+    text = ("Differences in percent points, paired by seed and test video. Reproduced: the interval lies above the "
+            "margin; not reproduced: below 0; else undecided; cited: a row quoted from elsewhere. Costs have no "
+            "spread and are compared as they are. Holm's correction is over this table's claims. Smallest "
+            "detectable: the difference that these seeds and videos would find four times in five.")  # fmt: skip
+    return f"## Claims\n\n{text}\n\n{markdown_table(heads, lines)}"
+
+
+def our_difference(claim: Mapping[str, Any]) -> str:
+    """Return the difference found, with its interval; two costs as they are."""
+    if claim.get("costs"):
+        return "{:.2f} against {:.2f}".format(*claim["costs"])
+    ours = claim["ours"]
+    return f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]" if ours else DASH
+
+
+def _verdict(claim: Mapping[str, Any]) -> str:
+    """Return the verdict on the paper's words; its own numbers may point the other way, and then that is said."""
+    published = claim["published"]
+    against = published is not None and claim["relation"] == ">" and published["difference"] < 0
+    return f"**{claim['verdict']}**" + (" (the published numbers point the other way)" if against else "")
+
+
+def _p_values(ours: Mapping[str, Any]) -> str:
+    """Return the p-value and Holm's; a claim of equality has no place among tests of difference."""
+    return f"{ours['p_value']:.3f}" + (f" ({ours['p_holm']:.3f})" if ours["p_holm"] is not None else "")
+
+
+def _published_difference(published: Mapping[str, Any] | None) -> str:
+    if published is None:
+        return DASH
+    noise = published["noise"]
+    videos = f" ({noise['videos']:.0f} of {noise['num_videos']:,} videos)" if noise else ""
+    return f"{published['difference']:+.2f}{videos}"
+
+
+def _published_noise(published: Mapping[str, Any] | None) -> str:
+    return published["noise"]["verdict"] if published and published["noise"] else DASH

@@ -1,0 +1,98 @@
+"""Trained weights from a file take the place of a training: `--checkpoint FILE --test-only`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.harness.cell import Training
+from experiments.harness.runner import load_trained, run
+from tests.harness.test_arguments import options
+from tests.tiny_cells import SCENES, evaluation, ligar, runtime, same_state, save_lively_weights, training
+
+pytestmark = pytest.mark.usefixtures("benchmark_cache")
+
+
+def given(path: Path) -> Training:
+    return dataclasses.replace(training(SCENES), weights=path)
+
+
+def checkpoint(path: Path, **changes: Any) -> Path:
+    torch.save({"state_dict": ligar(SCENES).state_dict(), **changes}, path)
+    return path
+
+
+def test_the_weights_are_the_files_and_nothing_is_trained(tmp_path: Path):
+    cell = given(checkpoint(tmp_path / "weights.pt"))
+    where = runtime(tmp_path / "runs")
+    record = run(cell, where)
+    assert same_state(load_trained(cell, where.store).state_dict(), ligar(SCENES).state_dict())
+    assert record["curves"] == {} and record["num_train_videos"] == 0
+    assert record["initialised"].startswith("trained weights of weights.pt: ")
+
+
+def test_they_score_as_the_cell_that_trained_them(tmp_path: Path):
+    where = runtime(tmp_path / "runs")
+    trained = training(SCENES)
+    save_lively_weights(trained, where.store)
+    expected = run(evaluation(trained), where)["metrics"]
+    cell = given(where.store.folder(trained).weights)
+    run(cell, where)
+    assert run(evaluation(cell), where)["metrics"] == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            dict(input_spec={"class_names": ["a", "b"]}),
+            "trained for other classes or another label order: class 0 is 'a'",
+        ),
+        (dict(input_spec={"class_names": list(SCENES.class_names()[:3])}), "3 and 4 classes"),
+        (dict(state_dict={"weight": torch.ones(1)}), "weights.pt"),
+    ],
+    ids=["other names", "fewer classes", "another network"],
+)
+def test_weights_of_other_classes_or_networks_are_refused_by_file(tmp_path: Path, change: dict, message: str):
+    path = checkpoint(tmp_path / "weights.pt", **change)
+    with pytest.raises(ValueError, match=message):
+        run(given(path), runtime(tmp_path / "runs"))
+
+
+def test_a_head_of_another_size_is_refused_with_both_sizes(tmp_path: Path):
+    other = ligar(SCENES, num_classes=7)
+    path = tmp_path / "weights.pt"
+    torch.save({"state_dict": other.state_dict()}, path)
+    with pytest.raises(ValueError, match=r"weights.pt.*7.*4|weights.pt.*4.*7"):
+        run(given(path), runtime(tmp_path / "runs"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("--checkpoint", "x.pt"), "--checkpoint FILE and --test-only go together"),
+        (("--test-only",), "--checkpoint FILE and --test-only go together"),
+        (("--checkpoint", "nowhere.pt", "--test-only"), "--checkpoint nowhere.pt: no such file"),
+        (("--init-checkpoint", "a", "--init-checkpoint", "b"), "--init-checkpoint b: only one without a name"),
+    ],
+)
+def test_contradicting_files_are_refused(argv: tuple[str, ...], message: str):
+    with pytest.raises(ValueError, match=message):
+        options(*argv)
+
+
+def test_initial_files_are_told_apart_by_name(tmp_path: Path):
+    found = options(
+        "--init-checkpoint", "imagenet=a.pt", "--init-checkpoint", "b.pt", "--init-checkpoint", "k=./c=d.pt"
+    )
+    assert (found.init_checkpoint, found.init_files) == ("b.pt", (("imagenet", "a.pt"), ("k", "./c=d.pt")))
+    assert options("--init-checkpoint", "./a=b.pt").init_checkpoint == "./a=b.pt"
+
+
+def test_one_seed_is_enough_for_weights_that_are_given(tmp_path: Path):
+    path = checkpoint(tmp_path / "weights.pt")
+    assert options("--checkpoint", str(path), "--test-only", "--seeds", "5").seeds == (0,)

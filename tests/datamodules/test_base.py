@@ -45,7 +45,9 @@ def assert_same_batches(first, second) -> None:
     assert len(first) == len(second) > 0
     for one, other in zip(first, second, strict=True):
         for field in dataclasses.fields(one):
-            assert torch.equal(getattr(one, field.name), getattr(other, field.name)), field.name
+            column, counterpart = getattr(one, field.name), getattr(other, field.name)
+            same = column is counterpart is None or torch.equal(column, counterpart)
+            assert same, field.name
 
 
 @pytest.mark.parametrize("source", [SCENES, UNTRIMMED], ids=lambda s: s.kind)
@@ -144,6 +146,7 @@ def test_flipping_is_refused_where_the_source_cannot_say_what_it_means(tmp_path)
     ("arguments", "message"),
     [
         (dict(views=0), "views=0"),
+        (dict(crops=2), "crops=2; accepted: 1 .centre., 3"),
         (dict(size=64), "size=64 does not fit into short_side=32"),
         (dict(clip_selection=EAGER, sampling=SegmentSampling), "SegmentSampling has no start"),
         (dict(frame_order="backward"), "unknown frame_order 'backward'"),

@@ -11,6 +11,7 @@ import torch
 from datamodules.datasets.folder import Folder
 from datamodules.datasets.ucf101 import UCF101
 from datamodules.ligar import GENERAL_AUGMENTATION, LigarData
+from datamodules.transforms import Compose, CrossNorm
 from tests.datamodules.test_datasets_ucf101 import write_lists
 
 REAL_CLIPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "real_clips"
@@ -22,10 +23,18 @@ def real(**arguments) -> LigarData:
     return LigarData(**{"source": Folder(), "data_root": REAL_CLIPS, "batch_size": 4, **arguments})
 
 
+def with_pool(augmentation, pool: Path):
+    """Return the augmentation with a pool file of its own: the clips' folder may not be writable."""
+    own = Compose(*augmentation).replaced(lambda t: CrossNorm(pool=pool, per_clip=True) if type(t) is CrossNorm else t)
+    return own.transforms
+
+
 @needs_clips
-def test_real_clips_train_with_the_papers_augmentation():
+def test_real_clips_train_with_the_papers_augmentation(tmp_path):
     torch.set_num_threads(1)
-    data = real()
+    pool = tmp_path / "pool.txt"
+    pool.write_text("100,110,120 40,45,50\n90,80,70 30,32,34\n")
+    data = real(augmentation=with_pool(GENERAL_AUGMENTATION, pool))
     batch = next(iter(data.train_dataloader()))
     assert batch.clips.shape == (4, 1, 3, 16, 224, 224)
     assert batch.num_frames.tolist() == [40] * 4

@@ -20,6 +20,7 @@ from datamodules.synthetic.motion import SCENE_MOTIONS, SOURCE_MOTIONS
 REAL_DATA_SETS = (
     "UCF-101", "HMDB51", "Kinetics-400", "Kinetics-700", "Mini-Kinetics-200", "YouTube-8M Segments", "ActivityNet-200",
     "Jester", "Something-Something V1", "Something-Something V2", "EgoGesture", "mod-UCF101",
+    "ImageNet",
 )  # fmt: skip
 
 

@@ -443,10 +443,10 @@ def test_an_empty_pool_is_an_error(tmp_path):
 def test_a_written_pool_is_read_back_without_flat_clips(tmp_path):
     clips, flat = noise(videos=3), torch.full((3, 3, 4, 4), 9, dtype=torch.uint8)
     path = tmp_path / "pool.txt"
-    assert write_pool([*clips, flat], path) == 3
+    assert write_pool(map(clip_statistics, [*clips, flat]), path) == 3
     assert np.allclose(read_pool(path), torch.stack([clip_statistics(clip) for clip in clips]).numpy(), atol=1e-4)
     with pytest.raises(ValueError, match="the pool would be empty"):
-        write_pool([flat], path)
+        write_pool([clip_statistics(flat)], path)
 
 
 # -- combination -------------------------------------------------------------------------------------

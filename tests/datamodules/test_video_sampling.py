@@ -119,7 +119,8 @@ def test_a_training_clip_depends_on_seed_epoch_and_video_alone():
 
 
 def test_a_training_clip_shows_the_frames_it_names():
-    clips, label, position, indices, num_frames = train_clips(clips_per_video=2)[1, 4]
+    clips, label, position, indices, num_frames, source, ignored = train_clips(clips_per_video=2)[1, 4]
+    assert (source, ignored) == (0, False)
     assert clips.shape == (2, 4, 3, 8, 8) and clips.dtype == torch.uint8
     assert indices.shape == (2, 4) and (label, position, num_frames) == (1, 4, 30)
     np.testing.assert_array_equal(clips[:, :, 0, 0, 0].numpy(), indices)
@@ -156,7 +157,7 @@ def test_an_undecodable_training_video_is_left_out_of_its_batch():
 
 
 def test_test_views_are_the_samplers_and_never_change():
-    clips, label, position, indices, _ = views_of()[4]
+    clips, _, _, indices, *_ = views_of()[4]
     np.testing.assert_array_equal(indices, SAMPLING.test(30, 3))
     assert same(views_of()[4], views_of()[4])
     np.testing.assert_array_equal(clips[:, :, 0, 0, 0].numpy(), indices)
@@ -164,7 +165,7 @@ def test_test_views_are_the_samplers_and_never_change():
 
 def test_an_undecodable_test_video_stays_as_a_black_clip_of_no_frames():
     dataset = views_of()
-    clips, label, position, indices, num_frames = dataset[2]
+    clips, label, position, _, num_frames, *_ = dataset[2]
     assert (label, position, num_frames) == (2, 2, 0) and not clips.any()
     batch = collate([dataset[1], dataset[2]])
     assert batch.clips.shape == (2, 3, 3, 4, 8, 8) and batch.num_frames.tolist() == [30, 0]
@@ -214,6 +215,22 @@ def test_collating_puts_channels_before_time():
 )
 def test_the_labelled_part_is_cut_in_whole_frames(start, end, fps, expected):
     assert labelled_frames(video(0, start_sec=start, end_sec=end), 100, fps) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "expected"),
+    [
+        (None, None, (0, 100)),
+        (10, 40, (10, 40)),
+        (0, 5, (0, 5)),
+        (90, 200, (90, 100)),
+        (150, 200, (99, 100)),
+        (7, None, (7, 100)),
+    ],
+)
+def test_a_part_annotated_in_frames_needs_no_rate(first, end, expected):
+    for fps in (None, 12.0):
+        assert labelled_frames(video(0, start_frame=first, end_frame=end), 100, fps) == expected
 
 
 def test_a_file_gives_the_frames_of_its_labelled_part(tmp_path):

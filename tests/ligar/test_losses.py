@@ -1,4 +1,4 @@
-"""AM-Softmax, Local-Push and Center-Push give the authors' values, and those of slow loops."""
+"""AM-Softmax, Local-Push, Center-Push and clip consistency give the authors' values, and those of slow loops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lightning_modules.ligar.losses import CenterPush, LocalPush
+from lightning_modules.ligar.losses import CenterPush, ClipConsistency, LocalPush
 from lightning_modules.losses.am_softmax import AMSoftmax, PolynomialScale, mean_of_positives
 
 # Closed-form input of the authors' measured values.
@@ -196,6 +196,76 @@ def test_local_push_is_zero_within_one_class_and_its_threshold_has_no_gradient()
 def test_center_push_is_zero_for_centres_at_right_angles():
     assert CenterPush()(torch.eye(4)).item() == 0
     assert CenterPush()(torch.eye(1)).item() == 0
+
+
+# -- consistency of a video's clips ---------------------------------------------------------------------------
+
+
+def slow_consistency(cosines, labels, num_views, scale, weight) -> float:
+    values = []
+    for first in range(0, len(labels), num_views):
+        rows = range(first, first + num_views)
+        if len({int(labels[i]) for i in rows}) > 1:
+            continue
+        probs = []
+        for i in rows:
+            exponentials = [math.exp(scale * float(c)) for c in cosines[i]]
+            probs.append([e / sum(exponentials) for e in exponentials])
+        mean = [sum(column) / num_views for column in zip(*probs, strict=True)]
+        values += [-sum(q * math.log(p) for q, p in zip(mean, row, strict=True)) for row in probs]
+    return weight * sum(values) / len(values) if values else 0.0
+
+
+@pytest.mark.parametrize(("labels", "expected"), [((0, 0, 3, 3), 0.1648472), ((0, 0, 2, 3), 0.2065202)])
+def test_consistency_is_the_authors_and_groups_of_different_labels_do_not_count(labels, expected):
+    loss = ClipConsistency()(COSINES, torch.tensor(labels), 2, class_scale=99.0)
+    assert loss.item() == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("num_views", [2, 3])
+@pytest.mark.parametrize("scale", [None, 10.0])
+def test_consistency_agrees_with_a_slow_loop(num_views, scale):
+    _, _, cosines, labels = random_case(7, clips=12)
+    labels = labels.view(-1, num_views)[:, :1].expand(-1, num_views).clone()
+    labels[1, 0] += 1
+    loss = ClipConsistency(scale=scale, weight=0.7)(cosines, labels.flatten(), num_views, class_scale=4.0)
+    expected = slow_consistency(cosines, labels.flatten(), num_views, scale or 4.0, 0.7)
+    assert loss.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_consistency_of_equal_clips_is_the_entropy_with_no_pull():
+    cosines = COSINES[:1].repeat(2, 1).requires_grad_(True)
+    loss = ClipConsistency(weight=1.0)(cosines, torch.tensor([1, 1]), 2, 30.0)
+    loss.backward()
+    probs = (10 * COSINES[0]).softmax(0)
+    assert loss.item() == pytest.approx(-(probs * probs.log()).sum().item(), abs=1e-12)
+    assert cosines.grad.abs().max() < 1e-12
+
+
+def test_the_target_of_consistency_has_no_gradient():
+    labels = torch.tensor([0, 0, 3, 3])
+    cosines = COSINES.clone().requires_grad_(True)
+    ClipConsistency()(cosines, labels, 2, 30.0).backward()
+    probs = (10 * COSINES).softmax(1)
+    mean = probs.view(2, 2, -1).mean(1).repeat_interleave(2, 0)
+    torch.testing.assert_close(cosines.grad, 0.2 * 10 * (probs - mean) / 4)  # cross-entropy to a constant target
+
+
+def test_consistency_without_a_valid_group_is_zero_with_zero_gradient():
+    cosines = COSINES.clone().requires_grad_(True)
+    loss = ClipConsistency()(cosines, torch.tensor([0, 1, 2, 3]), 2, 30.0)
+    loss.backward()
+    assert loss.item() == 0 and not cosines.grad.any()
+
+
+def test_consistency_of_single_clips_is_refused():
+    with pytest.raises(ValueError, match="got 1 of each: train with clips_per_video=2"):
+        ClipConsistency()(COSINES, LABELS, 1, 30.0)
+
+
+def test_center_push_counts_pairs_that_half_precision_cannot():
+    centres = F.normalize(torch.ones(700, 8))
+    assert CenterPush()(centres.half()).item() == pytest.approx(0.9, abs=1e-2)
 
 
 def test_wrong_schedules_are_refused():

@@ -9,10 +9,21 @@ import pytest
 import torch
 
 from lightning_modules.ligar.clip_selection import ClipSelectionFeedback
-from lightning_modules.ligar.losses import CenterPush, LocalPush
+from lightning_modules.ligar.losses import CenterPush, ClipConsistency, LocalPush
+from lightning_modules.ligar.self_challenging import SelfChallenging
 from lightning_modules.losses.am_softmax import AMSoftmax, PolynomialScale
 from lightning_modules.recipe import CosineAnnealing, Stage
-from tests.tiny_cells import UNTRIMMED, fit, ligar, ligar_data, recipe, same_state
+from tests.tiny_cells import (
+    UNTRIMMED,
+    batch_of,
+    fit,
+    ligar,
+    ligar_data,
+    lively,
+    recipe,
+    same_state,
+    some_clips,
+)
 
 pytestmark = pytest.mark.usefixtures("benchmark_cache")
 
@@ -26,7 +37,7 @@ def clips(count: int = 4) -> torch.Tensor:
 def test_the_loss_is_the_plain_sum_of_the_three_terms():
     module = ligar()
     outputs, labels = module.view_outputs(clips()), torch.tensor([0, 1, 1, 3])
-    terms = module.loss_terms(outputs, labels)
+    terms = module.loss_terms(outputs, labels, batch_of(clips()[:, None], labels))
     cosines = outputs["logits"]
     assert terms == {
         "loss_am_softmax": AMSoftmax()(cosines, labels, 30.0),
@@ -35,9 +46,126 @@ def test_the_loss_is_the_plain_sum_of_the_three_terms():
     }
 
 
+def silent(module):
+    """Return the module so that it can take a step without a trainer."""
+    module.log_dict = lambda *_, **__: None
+    return module
+
+
+def gradients(module) -> dict[str, torch.Tensor]:
+    return {name: p.grad for name, p in module.network.named_parameters() if p.grad is not None}
+
+
+def test_a_step_with_the_defaults_is_the_plain_formula_bit_for_bit():
+    module, network = silent(ligar()), ligar().network
+    labels = torch.tensor([0, 3])
+    video = clips().unflatten(0, (2, 2))
+    loss = module.training_step(batch_of(video, labels), 0)["loss"]
+    loss.backward()
+    embeddings = network.head.embed(network.backbone(clips()).mean(dim=(2, 3, 4)))
+    cosines, clip_labels = network.head.centres(embeddings), torch.tensor([0, 0, 3, 3])
+    plain = AMSoftmax()(cosines, clip_labels, 30.0) + LocalPush()(embeddings, cosines, clip_labels)
+    plain = plain + CenterPush()(network.head.centres.unit())
+    plain.backward()
+    assert torch.equal(loss, plain)
+    expected = {name: p.grad for name, p in network.named_parameters()}
+    assert same_state(gradients(module), {name: grad for name, grad in expected.items() if grad is not None})
+
+
+def test_the_new_parts_draw_nothing_and_add_nothing_unless_asked_for():
+    parts = dict(consistency=ClipConsistency(), self_challenging=SelfChallenging())
+    assert same_state(ligar(**parts).state_dict(), ligar().state_dict())
+    module = silent(ligar())
+    state = torch.get_rng_state()
+    module.training_step(batch_of(clips().unflatten(0, (2, 2)), torch.tensor([0, 3])), 0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("scale", [10.0, None])
+def test_consistency_joins_the_sum_at_its_own_or_the_class_losss_scale(scale):
+    consistency = ClipConsistency(scale=scale)
+    module, video, labels = ligar(consistency=consistency), clips().unflatten(0, (2, 2)), torch.tensor([0, 3])
+    batch = batch_of(video, labels)
+    outputs = module.training_outputs(batch)
+    terms = module.loss_terms(outputs, labels.repeat_interleave(2), batch)
+    assert list(terms)[-1] == "loss_consistency" and len(terms) == 4
+    probs = ((scale or 30.0) * outputs["logits"].detach()).softmax(1).view(2, 2, -1)
+    expected = -0.2 * (probs.mean(1, keepdim=True) * probs.log()).sum(2).mean()
+    torch.testing.assert_close(terms["loss_consistency"].detach(), expected)
+
+
+def test_consistency_needs_several_clips_of_a_video():
+    module = silent(ligar(consistency=ClipConsistency()))
+    with pytest.raises(ValueError, match="clips_per_video=2"):
+        module.training_step(batch_of(clips()[:, None], torch.tensor([0, 1, 2, 3])), 0)
+
+
+def test_self_challenging_trains_on_the_second_pass_alone():
+    module = ligar(self_challenging=SelfChallenging())
+    batch = batch_of(clips().unflatten(0, (2, 2)), torch.tensor([0, 3]))
+    reference = ligar()
+    torch.manual_seed(2)
+    outputs = module.training_outputs(batch)
+    torch.manual_seed(2)
+    features = reference.network.features(clips())
+    embeddings, cosines = SelfChallenging()(reference.network.head, features, torch.tensor([0, 0, 3, 3]))
+    assert torch.equal(outputs["embeddings"], embeddings) and torch.equal(outputs["logits"], cosines)
+    assert not torch.equal(cosines, ligar().view_outputs(clips())["logits"])
+
+
+@pytest.mark.parametrize("stage", ["head", "all"])
+@pytest.mark.parametrize("head_sizes", [None, (2, 2)])
+def test_self_challenging_reaches_what_the_stage_trains(stage, head_sizes):
+    module = silent(lively(ligar(self_challenging=SelfChallenging(), head_sizes=head_sizes)))
+    module.recipe = recipe(stages=(Stage(epochs=1, lr=ALL_STAGE.lr, trainable=stage),))
+    module.train_stage()
+    sources = torch.tensor([0, 1]) if head_sizes else torch.zeros(2, dtype=torch.long)
+    batch = batch_of(some_clips(2, 2), torch.tensor([0, 3]), source_index=sources)
+    before = {name: buffer.clone() for name, buffer in module.network.named_buffers()}
+    module.training_step(batch, 0)["loss"].backward()
+    for name, parameter in module.network.named_parameters():
+        trained = stage == "all" or name.startswith("head.")
+        assert (parameter.grad is not None) == trained, name
+        if trained and not (".pool." in name and name.endswith("0.norm.bias")):  # no softmax feels a constant
+            assert parameter.grad.any(), name
+    moved = {name.split(".")[0] for name, b in module.network.named_buffers() if not torch.equal(b, before[name])}
+    assert moved == ({"head"} if stage == "head" else {"head", "backbone"})
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "16-true"])
+def test_every_term_and_gradient_is_finite_in_half_precision(precision):
+    module = silent(ligar(consistency=ClipConsistency(), self_challenging=SelfChallenging(), head_sizes=(1, 3)))
+    dtype = torch.float16 if precision.startswith("16") else torch.bfloat16
+    batch = batch_of(some_clips(2, 2), torch.tensor([0, 3]), source_index=torch.tensor([0, 1]))
+    if precision.endswith("true"):
+        module, batch = module.to(dtype), batch.with_clips(batch.clips.to(dtype))
+    with torch.autocast("cpu", dtype=dtype, enabled=precision.endswith("mixed")):
+        outputs = module.training_outputs(batch)
+        terms = module.loss_terms(outputs, batch.labels.repeat_interleave(2), batch)
+    assert len(terms) == 4 and all(torch.isfinite(term) for term in terms.values())
+    sum(terms.values()).backward()
+    assert all(torch.isfinite(grad).all() for grad in gradients(module).values())
+
+
+def test_checkpoints_of_any_known_layout_are_translated_before_they_are_loaded():
+    given, module = lively(ligar()), ligar()
+    head = module.network.head.centres.weight.clone()
+    report = module.load_initial({f"network.{name}": tensor for name, tensor in given.network.state_dict().items()})
+    assert not report.missing and not report.mismatched
+    state = module.network.state_dict()
+    assert all(torch.equal(state[n], t) for n, t in given.network.state_dict().items() if not n.startswith("head."))
+    assert torch.equal(module.network.head.centres.weight, head)
+    module.load_released(given.network.state_dict())
+    assert same_state(module.network.state_dict(), given.network.state_dict())
+    for load in (module.load_initial, module.load_released):
+        with pytest.raises(ValueError, match="unknown layout"):
+            load({"conv1.weight": torch.zeros(1)})
+
+
 def test_pushes_can_be_left_out():
-    module = ligar(local_push=None, center_push=None)
-    assert list(module.loss_terms(module.view_outputs(clips()), torch.tensor([0, 1, 2, 3]))) == ["loss_am_softmax"]
+    module, labels = ligar(local_push=None, center_push=None), torch.tensor([0, 1, 2, 3])
+    terms = module.loss_terms(module.view_outputs(clips()), labels, batch_of(clips()[:, None], labels))
+    assert list(terms) == ["loss_am_softmax"]
 
 
 def test_scores_are_cosines_of_unit_embeddings_with_the_class_centres():

@@ -34,8 +34,8 @@ PAPER_RECIPE = Recipe(
     clipping=AdaptiveClipping(factor=0.2),
 )
 
-# The released joint pre-training ("joint large"), which the paper's Sec. IV.i describes without numbers: from 2D weights,
-# no frozen stage, rates 1e-2, 1e-3, 1e-4, the gradient's norm clipped at 40, a constant scale of 15.
+# The released joint pre-training ("joint large"), which Sec. IV.i describes without numbers: from 2D weights, no frozen
+# stage, rates 1e-2, 1e-3, 1e-4, the gradient's norm clipped at 40, a constant scale of 15.
 PRETRAIN_MODULE = dict(scale=PolynomialScale(start=15.0, end=15.0))
 PAPER_PRETRAIN_RECIPE = Recipe(
     stages=(
@@ -70,9 +70,7 @@ PROXY_RECIPE = Recipe(
     clipping=AdaptiveClipping(factor=0.2),
 )
 # What stands for ImageNet: single frames, the same blocks without time and without the global path.
-FLAT_BLOCKS = tuple(
-    replace(block, kernel=(1, block.kernel[1]), stride=(1, block.stride[1])) for block in PROXY_BLOCKS
-)
+FLAT_BLOCKS = tuple(replace(block, kernel=(1, block.kernel[1]), stride=(1, block.stride[1])) for block in PROXY_BLOCKS)
 IMAGE_MODULE = PRETRAIN_MODULE | dict(blocks=FLAT_BLOCKS, global_path=None)
 
 

@@ -1,0 +1,221 @@
+"""Time LIGAR's inference on a CPU, one clip at a time: PyTorch as it is and compiled, ONNX Runtime, OpenVINO.
+
+The full-size network on a clip of 16 frames of 224 x 224, random weights and input. Everything takes turns in one
+process, in another order each round, so that other load on the machine hits all alike; a ratio is the median over the
+rounds of the ratio within a round. All must give the same scores to be timed. Writes results/benchmarks/latency.md and
+.json.
+
+Run: python experiments/benchmarks/latency.py [--rounds N] [--threads N]      (about three minutes; extra `export`)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import nn
+
+from datamodules.base import IMAGENET_MEAN, IMAGENET_STD
+from datamodules.batch import InputSpec
+from experiments.deploy.export import TOLERANCE, export_network
+from experiments.deploy.exported import ExportedNetwork
+from experiments.deploy.inference import ScoreNetwork, inference_network
+from experiments.harness.provenance import hardware
+from experiments.harness.store import results_folder, write_atomic
+from lightning_modules.ligar import Ligar
+from lightning_modules.ligar.profiles import PAPER_RECIPE
+
+NUM_CLASSES = 101
+SPEC = InputSpec(
+    num_frames=16, frame_interval=2, size=224, short_side=256, mean=IMAGENET_MEAN, std=IMAGENET_STD,
+    class_names=tuple(f"class {index}" for index in range(NUM_CLASSES)),
+)  # fmt: skip
+BASE, SHIPPED = "PyTorch, contiguous maps", "PyTorch, as in the tables (channels-last)"
+PACKAGES = ("torch", "onnxruntime", "openvino")
+WARM_UP = 2
+
+Variant = Callable[[np.ndarray], np.ndarray]
+
+
+def random_ligar() -> Ligar:
+    """Return LIGAR whose normalisations are not the identity and whose global path is not silent."""
+    torch.manual_seed(0)
+    module = Ligar(num_classes=NUM_CLASSES, recipe=PAPER_RECIPE)
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.normal_(layer.bias, std=0.1)
+    return module.eval()
+
+
+def in_torch(network: Callable[[torch.Tensor], torch.Tensor]) -> Variant:
+    """Return a function of arrays that runs a PyTorch network."""
+
+    def infer(clips: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return network(torch.from_numpy(clips)).numpy()
+
+    return infer
+
+
+def contiguous(network: ScoreNetwork) -> ScoreNetwork:
+    """Return the network with its maps in PyTorch's default layout: LIGAR's own asks for channels-last."""
+    stem: Any = network.module.network.backbone.stem
+    stem.register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
+    return network
+
+
+def variants(module: Ligar, threads: int, folder: Path) -> dict[str, Callable[[], Variant]]:
+    """Return what is compared: by name a function that prepares it."""
+    example = torch.randn(1, 3, SPEC.num_frames, SPEC.size, SPEC.size)
+
+    def folded() -> ScoreNetwork:
+        return inference_network(module, example)[0]
+
+    def exported(to: Any) -> Variant:
+        export_network(module, SPEC, folder / to, to=to)
+        return ExportedNetwork(folder / to, threads=threads)
+
+    def compiled() -> Variant:
+        infer = in_torch(torch.compile(folded()))
+        infer(example.numpy())  # compiles, or fails where there is no compiler
+        return infer
+
+    return {
+        BASE: lambda: in_torch(contiguous(ScoreNetwork(random_ligar()))),
+        SHIPPED: lambda: in_torch(ScoreNetwork(module)),
+        "PyTorch, folded, contiguous maps": lambda: in_torch(contiguous(folded())),
+        "PyTorch, folded, channels-last": lambda: in_torch(folded()),
+        "torch.compile, folded": compiled,
+        "ONNX Runtime": lambda: exported("onnx"),
+        "OpenVINO, float32": lambda: exported("openvino"),
+    }
+
+
+def prepared(
+    builders: dict[str, Callable[[], Variant]], clips: np.ndarray
+) -> tuple[dict[str, Variant], dict[str, Any]]:
+    """Prepare and check all; return those that can be timed, and by name why others cannot or how far scores differ."""
+    ready: dict[str, Variant] = {}
+    notes: dict[str, Any] = {}
+    expected: np.ndarray | None = None
+    for name, build in track(builders.items(), "preparing"):
+        try:
+            infer = build()
+            scores = infer(clips)
+        except Exception as error:  # compilers and runtimes fail in ways of their own
+            first_line = (str(error).strip().splitlines() or [""])[0]
+            notes[name] = {"skipped": f"{type(error).__name__}: {first_line[:200]}"}
+            continue
+        expected = scores if expected is None else expected
+        difference = float(np.abs(scores - expected).max())
+        notes[name] = {"largest_difference": difference}
+        if not difference <= TOLERANCE:
+            notes[name]["skipped"] = f"scores differ by {difference:.1e}"
+            continue
+        ready[name] = infer
+    return ready, notes
+
+
+def interleaved_ms(ready: dict[str, Variant], clips: np.ndarray, rounds: int) -> dict[str, list[float]]:
+    """Return each variant's wall times in ms, one per round; each round starts with another one."""
+    names = list(ready)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in track(range(-WARM_UP, rounds), "timing"):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            start = time.perf_counter()
+            ready[name](clips)
+            if number >= 0:
+                times[name].append(1e3 * (time.perf_counter() - start))
+    return times
+
+
+def record(times: dict[str, list[float]], notes: dict[str, Any], threads: int, rounds: int) -> dict[str, Any]:
+    """Return everything that was measured, and with what."""
+    rows = []
+    for name, note in notes.items():
+        row = {"name": name, **note}
+        if name in times:
+            own = times[name]
+            row["p50_ms"], row["p95_ms"] = (round(float(np.percentile(own, p)), 1) for p in (50, 95))
+            for key, other in (("times_faster_than_contiguous", BASE), ("times_faster_than_shipped", SHIPPED)):
+                row[key] = round(statistics.median(b / a for a, b in zip(own, times[other], strict=True)), 2)
+        rows.append(row)
+    return {
+        "clip": f"{SPEC.num_frames} frames of {SPEC.size} x {SPEC.size}, batch 1",
+        "threads": threads,
+        "rounds": rounds,
+        "hardware": hardware(),
+        "versions": {name: installed(name) for name in PACKAGES},
+        "variants": rows,
+    }
+
+
+def installed(package: str) -> str:
+    """Return a package's version."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Return the table as Markdown."""
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    lines = [
+        "# LIGAR's inference on a CPU",
+        "",
+        f"The full-size network, {found['clip']}, {found['threads']} threads, {found['hardware']}; {versions}. "
+        f"Wall time over {found['rounds']} rounds in which all take turns; ratios are medians within rounds. "
+        "Written by `python experiments/benchmarks/latency.py`.",
+        "",
+        "| | p50 ms | p95 ms | × contiguous | × tables | largest difference of a score |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in found["variants"]:
+        if "skipped" in row:
+            lines.append(f"| {row['name']} | skipped: {row['skipped'].replace('|', '/')} | | | | |")
+        else:
+            lines.append(
+                f"| {row['name']} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} | "
+                f"{row['times_faster_than_contiguous']:.2f} | {row['times_faster_than_shipped']:.2f} | "
+                f"{row['largest_difference']:.1e} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="folder to write to; by default results/benchmarks")
+    given = parser.parse_args()
+    if given.rounds < 1 or given.threads < 1:
+        parser.error("--rounds and --threads must be 1 or more")
+    torch.set_num_threads(given.threads)
+    shape = (1, 3, SPEC.num_frames, SPEC.size, SPEC.size)
+    clips = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        ready, notes = prepared(variants(random_ligar(), given.threads, Path(folder)), clips)
+        times = interleaved_ms(ready, clips, given.rounds)
+    found = record(times, notes, given.threads, given.rounds)
+    out = given.out or results_folder() / "benchmarks"
+    write_atomic(out / "latency.json", json.dumps(found, indent=1) + "\n")
+    write_atomic(out / "latency.md", markdown(found))
+    print(markdown(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -28,10 +28,7 @@ PASSPORT = ("Reproduced", "Schematic drawings", "Where to find it", "What the pa
 
 MOST_LINES = 300
 LONGER = {
-    "experiments/harness/spec.py": 360,  # the vocabulary of tables and its checks, read together
-    "experiments/harness/evidence.py": 320,
     "experiments/harness/statistics.py": 330,
-    "experiments/harness/cell.py": 320,
     "datamodules/synthetic/members.py": 320,  # a third is the list of members
     "experiments/benchmarks/training.py": 320,
 }

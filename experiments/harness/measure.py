@@ -9,6 +9,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.harness.build import with_fields
+from experiments.harness.cell import fingerprint, plain
+from experiments.harness.ptflops_rule import ptflops
 from experiments.harness.spec import Build, Column, Row, Table
 from lightning_modules.layers.folding import folded_parameters
 
@@ -53,18 +55,35 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
     Returns:
         ``params_m`` and ``folded_params_m`` (millions; the latter with batch normalisation folded into
         convolutions, as in an exported network), ``gmacs`` (convolutions, linear layers and matrix products, torch's
-        counter), ``gmacs_fvcore`` (the same plus two operations per batch-normalised element, fvcore's rule) and
-        ``gflops_fvcore``, twice the last; ``num_frames`` of a clip and ``num_views`` of a test video.
+        counter), ``gmacs_fvcore`` (the same plus two operations per batch-normalised element, fvcore's rule),
+        ``gflops_fvcore``, twice the last; ``gmacs_ptflops`` (ptflops' rule); ``num_frames`` of a clip and
+        ``num_views`` of a test video.
     """
     column = next(column for column in table.columns if column.data is not None)
     assert column.data is not None
     if num_classes is None and row.classes is None:
         source = column.data.arguments["source"]
         num_classes = getattr(source, "num_classes", None)
+    data = column.data.with_arguments(row.data, where=f"{table.id}, row {row.label!r}")
     with torch.device("meta"):
         module = build_module(table, row=row.label, profile="paper", num_classes=num_classes).eval()
-        data = column.data.with_arguments(row.data, where=f"{table.id}, row {row.label!r}")
-        clip = torch.empty(clip_shape(data))
+    shape = clip_shape(data)
+    build = table.module.with_arguments(table.profiles["paper"].module, where=row.label).with_arguments(
+        row.module, where=row.label
+    )
+    key = fingerprint([plain(build), module.num_classes, shape])
+    if key not in _COUNTED:  # rows that differ in training alone share a network
+        _COUNTED[key] = _network_costs(module, shape)
+    views = data.resolved()["views"] * data.resolved().get("crops", 1)
+    return {**_COUNTED[key], "num_frames": shape[3], "num_views": views}
+
+
+_COUNTED: dict[str, dict[str, float]] = {}
+
+
+def _network_costs(module: Any, shape: tuple[int, ...]) -> dict[str, float]:
+    """Count a module built on the meta device."""
+    clip = torch.empty(shape, device="meta")
     counter, normalised = FlopCounterMode(display=False), _NormalisedElements(module)
     with torch.no_grad(), counter, normalised:
         module(clip)
@@ -76,8 +95,7 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
         "gmacs": macs / GIGA,
         "gmacs_fvcore": fvcore / GIGA,
         "gflops_fvcore": 2 * fvcore / GIGA,
-        "num_frames": clip.shape[3],
-        "num_views": data.resolved()["views"] * data.resolved().get("crops", 1),
+        "gmacs_ptflops": ptflops(module, clip) / GIGA,
     }
 
 
@@ -86,7 +104,7 @@ def cost_value(table: Table, row: Row, column: Column) -> float:
     costs = row_costs(table, row)
     if column.metric in ("params_m", "folded_params_m", "num_frames", "num_views"):
         return costs[column.metric]
-    macs = costs["gmacs_fvcore"] if column.rule == "fvcore" else costs["gmacs"]
+    macs = costs["gmacs" if column.rule == "torch" else f"gmacs_{column.rule}"]
     return 2 * macs if column.metric == "gflops" else macs
 
 

@@ -54,7 +54,7 @@ def plan(evaluations: Mapping[Evaluation, str], store: Store) -> list[Job]:
     jobs: dict[str, Job] = {}
 
     def wanted(cell: Training | Evaluation) -> bool:
-        return not store.folder(cell).record_path.exists()
+        return not store.finished(cell)
 
     def member_jobs(source: object) -> tuple[Job, ...]:
         keys = {member.name + repr(member): member for member in members_of(source)}

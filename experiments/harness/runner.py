@@ -56,12 +56,12 @@ def run(cell: Training | Evaluation, runtime: Runtime, name: str = "") -> dict[s
         LockedError: another live process works on it.
     """
     folder = runtime.store.folder(cell)
-    if (record := folder.record()) is not None:
+    if runtime.store.finished(cell) and (record := folder.record()) is not None:
         return record
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:  # the launching process holds the lock
         return _run(cell, folder, runtime, name)
     with folder.lock():
-        if (record := folder.record()) is not None:
+        if runtime.store.finished(cell) and (record := folder.record()) is not None:
             return record
         folder.failure.unlink(missing_ok=True)
         return _run(cell, folder, runtime, name)

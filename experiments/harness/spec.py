@@ -15,7 +15,7 @@ from experiments.harness.build import Build
 PROFILES = ("smoke", "proxy", "paper")
 ACCURACY_METRICS = ("top1", "top5", "mean_class_acc", "map")
 COST_METRICS = ("params_m", "folded_params_m", "gmacs", "gflops", "num_frames", "num_views")
-COST_RULES = ("torch", "fvcore")
+COST_RULES = ("torch", "fvcore", "ptflops")
 RELATIONS = (">", "~")
 RUNTIMES = ("torch", "openvino", "onnx")
 ALL: Literal["all"] = "all"

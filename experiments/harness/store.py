@@ -67,6 +67,11 @@ class Store:
         kind = "trainings" if isinstance(cell, Training) else "evaluations"
         return CellFolder(self.root / kind / cell.fingerprint)
 
+    def finished(self, cell: Training | Evaluation) -> bool:
+        """Say whether a cell has all that others need of it; a training whose weights were deleted runs again."""
+        folder = self.folder(cell)
+        return folder.record_path.exists() and (not isinstance(cell, Training) or folder.weights.exists())
+
 
 @dataclass(frozen=True)
 class CellFolder:

@@ -144,6 +144,7 @@ def write_results(store: Store, cell: Evaluation, scores: np.ndarray, labels: np
         "num_train_videos": 16,
     }
     store.folder(cell.training).write_record({**common, **training})
+    store.folder(cell.training).weights.write_bytes(b"weights")
     folder = store.folder(cell)
     folder.save_scores(np.arange(len(labels)), labels, scores, [f"v{i}" for i in range(len(labels))])
     metrics = {name: metric(scores, labels) for name, metric in METRICS.items()}

@@ -20,6 +20,12 @@ def finish(store: Store, cell: Evaluation) -> None:
     write_results(store, cell, np.eye(4)[LABELS], LABELS)
 
 
+def finish_training(store: Store, cell: Training | Path | None) -> None:
+    assert isinstance(cell, Training)
+    store.folder(cell).write_record({})
+    store.folder(cell).weights.write_bytes(b"weights")
+
+
 def one_after_another(jobs: list[Job]) -> list[Job]:
     """Return the order in which a single slot runs the jobs: always the first whose needs are done."""
     done: list[Job] = []
@@ -90,7 +96,7 @@ def test_finished_cells_are_not_planned_nor_what_only_they_need(tmp_path: Path):
 
 def test_a_finished_pretraining_is_not_run_for_new_cells(tmp_path: Path):
     store = Store(tmp_path)
-    store.folder(training().init).write_record({})  # type: ignore[arg-type]
+    finish_training(store, training().init)
     works = {job.work for job in plan(wanted(), store)}
     assert training().init not in works and SOURCE not in works and training() in works
 
@@ -119,3 +125,15 @@ def test_a_failure_leaves_alone_what_no_longer_waits(state: str):
     other = Job("b", "b", evaluation(), (failed,), state=state)  # type: ignore[arg-type]
     block_dependents([failed, other], failed)
     assert other.state == state
+
+
+def test_weights_that_were_deleted_are_trained_again_where_something_needs_them(tmp_path: Path):
+    store, cell = Store(tmp_path), evaluation()
+    for lost in (cell.training, cell.training.init):
+        finish_training(store, cell.training)
+        finish_training(store, cell.training.init)
+        store.folder(lost).weights.unlink()
+        trainings = [job.work for job in plan({cell: "cell"}, store) if job.kind == "train"]
+        assert trainings == ([lost] if lost is cell.training else [])
+    store.folder(cell.training).weights.unlink()
+    assert {job.work for job in plan({cell: "cell"}, store) if job.kind == "train"} == set(cell.training.lineage)

@@ -23,6 +23,7 @@ def store(tmp_path: Path) -> Store:
         if job.kind != "data":
             made_with = job.work if isinstance(job.work, Training) else job.work.training
             found.folder(job.work).write_record({"sources": source_hash(made_with.module.cls, made_with.data.cls)})
+            found.folder(job.work).weights.write_bytes(b"weights")
     return found
 
 

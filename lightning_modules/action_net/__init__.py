@@ -1,0 +1,66 @@
+"""ACTION-Net: Multipath Excitation for Action Recognition. Zhengwei Wang, Qi She, Aljosa Smolic, CVPR 2021.
+
+The idea: a 2D network that sees one frame of each of 8 segments learns what happens between them from a small module
+at the start of each residual block. Three paths look at the same maps: STE at where and when (one mask per clip), CE at
+which channels matter over time, ME at which channels move (differences of neighbouring frames). Each scales the maps by
+its mask, and the three results are added.
+
+Reproduced
+    nothing yet
+Not yet
+    Table 1 (against TSN and TSM on three data sets), Table 2 (own rows; the others are quoted), Table 3 (single paths),
+    Table 4 (stages), Table 5 (backbones), Figure 4 (accuracy against FLOPs), Figure 1 (class activation maps)
+Schematic drawings, nothing to reproduce
+    Figure 2 (the module), Figure 3 (the network)
+
+Where to find it
+    excitation.py               STE, CE, ME and the module (Sec. 3.1 to 3.4)
+    network.py                  TSN, TSM and ACTION-Net as one class; both variants on BN-Inception
+    module.py                   training, the authors' parameter groups
+    profiles.py                 the recipes of Sec. 4.2, and the benchmark's sizes
+    weights.py                  released checkpoints, ImageNet weights
+    ../layers/segment_network.py, ../layers/temporal_shift.py       TSN's consensus; the fixed and the learnable shift
+    ../backbones/               ResNet, MobileNetV2, BN-Inception, with the module as an argument
+
+What the paper leaves open, and what we chose
+    Where the modules stand in MobileNetV2 and BN-Inception (its supplement is not public): before the expanding
+    convolution of the 10 residual blocks, and before BN-Inception's blocks, as in the released code.
+    Table 3's single paths: the published sizes and FLOPs fit a learnable shift and one path. So here.
+    Table 4's other stages: plain 2D (an option gives them TSM's shift).
+    Dropout 0.5, gradient norm at most 20, five and ten times the rate for the classifier's weight and bias, twice
+    the rate for biases, no decay but of weights, all batch normalisations trained: the released scripts'.
+
+Where paper and released code differ, and which we follow
+    The module starts with a temporal shift, a depthwise convolution that starts as TSM's and is trained. It is not in
+    the equations; the published parameters and FLOPs need it. Code. "ACTION added to TSN" therefore contains a TSM.
+    CE has a rectification after the temporal convolution, ME a batch normalisation after the squeeze and one 3x3 kernel
+    per channel. Code.
+    Eq. 9 can be read in two ways: the difference is conv(next) - this. The last frame's is zero, its gates 0.5. Code.
+    BN-Inception: the released code has ten modules; the published 11.59 M and 16.94 G need an eleventh in front of
+    block 2 and a 3x3 convolution in ME that mixes channels. Both: BN_INCEPTION_RELEASED, BN_INCEPTION_PUBLISHED.
+    BN-Inception's input is normalised with ImageNet's RGB values in 0..1 in the code, though it is BGR in 0..255.
+    Here RGB in 0..255 minus (128, 117, 104), which is what its weights were trained with. Its batch normalisations
+    keep a tenth of the old statistics in the code; here nine tenths, PyTorch's default. Its pooling window is 7 x 7 in
+    the code, which fails with crops of 256; here it is the whole map.
+    Epochs and steps: Jester 30 (10, 20, 25) in the paper, 25 (5, 10, 15) in the code; EgoGesture 25 against 20. Paper.
+    The code lowers the rate one epoch late. Here at the epoch.
+
+Known errors in the published tables
+    Tables 3 and 5 mix class counts on ResNet-50: baselines have 83 classes, all own rows 174. With one count the module
+    adds 4.22 M parameters, not 4.40 M.
+    Added FLOPs are taken against 33 G, a rounded 32.96 G. FLOPs are multiply-accumulates plus some element-wise
+    operations (ptflops' rule, experiments/harness/ptflops_rule.py).
+    TSN's top-5 on EgoGesture is 97.3 in Table 1 and 98.3 in Table 2.
+    The gain on EgoGesture is 2 % in the text and 2.65 in Figure 4's efficiency, 2.1 % in the tables (efficiency 2.52).
+    "ResNet-50 has the highest eta" contradicts Figure 4, where BN-Inception's on EgoGesture is higher.
+    Table 2 compares Kinetics pre-training (TSN, TSM) with ImageNet's.
+
+Symbols
+    N clips, T segments (num_segments), C channels; r reduction; X, Y maps before and after; M masks (of STE (N T, 1, H,
+    W), of CE and ME (N T, C, 1, 1)); F_r squeezed maps; K, K_1, K_2, K_3 convolutions; eta added FLOPs over added
+    top-1, both in percent (eq. 10).
+"""
+
+from lightning_modules.action_net.module import ActionNet
+
+__all__ = ["ActionNet"]

@@ -1,0 +1,73 @@
+"""The benchmark's networks are the paper's, only smaller, and the recipes are the published ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_modules.action_net import ActionNet, profiles
+from lightning_modules.action_net.excitation import ActionModule
+from lightning_modules.backbones.bn_inception import BN_INCEPTION
+from lightning_modules.backbones.mobilenet_v2 import MOBILENET_V2
+
+SMALL = {
+    "proxy": dict(profiles.PROXY_MODULE),
+    "smoke": dict(profiles.SMOKE_MODULE),
+    "proxy, MobileNetV2": {**profiles.PROXY_MODULE, "backbone": profiles.PROXY_MOBILENET_V2},
+    "proxy, BN-Inception": {**profiles.PROXY_MODULE, "backbone": profiles.PROXY_BN_INCEPTION},
+}
+EACH_SMALL = pytest.mark.parametrize("arguments", SMALL.values(), ids=SMALL)
+
+
+def on_meta(**arguments) -> nn.Module:
+    with torch.device("meta"):
+        return ActionNet(num_classes=12, recipe=profiles.PROXY_RECIPE, **arguments).network.eval()
+
+
+@EACH_SMALL
+def test_no_map_and_no_reduction_collapses_at_32_pixels(arguments):
+    network, sizes = on_meta(**arguments), []
+    for layer in network.modules():
+        if isinstance(layer, ActionModule):
+            layer.register_forward_hook(lambda _, __, out: sizes.append(out.shape[2]))
+            assert layer.ce.conv.in_channels >= 2 and layer.me.norm.num_features >= 2 and layer.shift.fold >= 1
+    maps = network.feature_maps(torch.empty(2, 3, 8, 32, 32, device="meta"))
+    assert min(sizes) >= 2 and maps.shape[-1] >= 2
+
+
+@pytest.mark.parametrize(
+    ("small", "full"), [("proxy, MobileNetV2", MOBILENET_V2), ("proxy, BN-Inception", BN_INCEPTION)]
+)
+def test_every_layer_of_the_papers_network_is_there_under_the_same_name(small, full):
+    kinds = [{name: type(layer).__name__ for name, layer in net.named_modules()}
+             for net in (on_meta(**SMALL[small]), on_meta(backbone=full))]  # fmt: skip
+    assert kinds[0] == kinds[1]
+
+
+def test_the_small_resnet_has_the_modules_of_the_papers_in_every_stage():
+    def layers(net: nn.Module) -> dict[str, str]:
+        named = net.get_submodule("backbone").named_modules()
+        return {name: type(layer).__name__ for name, layer in named if ".0.temporal" in name}
+
+    assert layers(on_meta(**SMALL["proxy"])) == layers(on_meta()) and len(layers(on_meta())) == 4 * 16
+
+
+@pytest.mark.parametrize(
+    ("recipe", "epochs", "drops", "batch"),
+    [
+        (profiles.SOMETHING_RECIPE, 50, (30, 40, 45), 64),
+        (profiles.JESTER_RECIPE, 30, (10, 20, 25), 64),
+        (profiles.EGOGESTURE_RECIPE, 25, (5, 10, 15), 64),
+        (profiles.SOMETHING_RECIPE_16, 50, (30, 40, 45), 48),
+        (profiles.JESTER_RECIPE_16, 30, (10, 20, 25), 48),
+        (profiles.EGOGESTURE_RECIPE_16, 25, (5, 10, 15), 48),
+    ],
+)
+def test_the_paper_recipes_are_those_of_section_4_2(recipe, epochs, drops, batch):
+    assert recipe.epochs == epochs and recipe.batch_size == batch
+    for epoch in range(epochs):
+        rate = 0.01 * 0.1 ** sum(epoch >= drop for drop in drops)
+        assert recipe.lr_at(epoch, 0.0) == pytest.approx(rate) == recipe.lr_at(epoch, 0.9)
+    assert (recipe.optimizer.momentum, recipe.optimizer.weight_decay) == (0.9, 5e-4)
+    assert recipe.clipping.max_norm == 20.0

@@ -1,0 +1,179 @@
+"""Time KPSEM at the paper's size: against a loop over every index, and as a share of MF-KPSEM's forward pass.
+
+    python experiments/benchmarks/key_points.py [--threads 1 2]      (half a minute where nothing else runs)
+
+What is compared takes turns in one process, so that other load on the machine hits both. Times are medians: of CPU time
+on one thread, which other load leaves alone, of wall time on several, which wait for each other where cores are busy.
+The loop is the one that the tests hold AReSE against: plain Python numbers, one cell, channel, frame and set at a
+time, forward only; it runs over slices of channels whose times are scaled up. Peak memory of AReSE's forward pass is
+counted, not sampled: the largest sum of tensors alive at a time, the given features excluded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from lightning_modules.backbones.mfnet3d import MFNet3D
+from lightning_modules.kpsem.key_points import AReSE
+from lightning_modules.kpsem.network import KpsemNetwork
+
+STAGES = {"conv2": (96, 8, 56, 56), "conv3": (192, 8, 28, 28), "conv4": (384, 8, 14, 14), "conv5": (768, 8, 7, 7)}
+LOOP_SLICES = 16
+
+
+class PeakMemory(TorchDispatchMode):
+    """Count the bytes of the tensors alive that were made inside; on the meta device too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive, self.peak = 0, 0
+        self.known: set[int] = set()
+
+    def exclude(self, tensor: Tensor) -> None:
+        """Leave a tensor out that was made before."""
+        self.known.add(tensor.untyped_storage()._cdata)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operator and follow the storages of what it returns."""
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(out):
+            if isinstance(leaf, Tensor):
+                self._follow(leaf.untyped_storage())
+        return out
+
+    def _follow(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key not in self.known:
+            self.known.add(key)
+            self.alive += size
+            self.peak = max(self.peak, self.alive)
+            weakref.finalize(storage, self._release, key, size)
+
+    def _release(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.alive -= size
+
+
+def peak_megabytes(stage: str, *, training: bool) -> float:
+    """Return the peak memory of AReSE's forward pass for one clip at a stage, in units of 2^20 bytes.
+
+    Args:
+        stage: conv2 to conv5.
+        training: keep what the backward pass needs.
+    """
+    channels, *size = STAGES[stage]
+    with torch.device("meta"):
+        module, features = AReSE(channels=channels), torch.empty(1, channels, *size, requires_grad=training)
+    with torch.set_grad_enabled(training), PeakMemory() as memory:
+        for tensor in (features, *module.parameters()):
+            memory.exclude(tensor)
+        kept = module(features)
+    del kept
+    return memory.peak / 2**20
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return the time of one call: CPU time on one thread, wall time on several."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
+    function()
+    return clock() - start
+
+
+@torch.no_grad()
+def against_the_loop(loop_share: float) -> tuple[float, float, float]:
+    """Return the loop's and AReSE's seconds at 384 x 8 x 14 x 14, and the largest difference of their outputs."""
+    from tests.kpsem import literal_loop  # the one loop there is; tests lie beside the packages in a checkout
+
+    module, maps = AReSE(channels=384), torch.randn(1, *STAGES["conv4"])
+    assert module.bias is not None
+    offsets = literal_loop.offsets_of(module.bias.weight, module.bias.bias, maps.tolist()[0], sets=8, side=2)
+    lines = [
+        [[literal_loop.separate(offsets[t][g][axis], 14) for axis in range(2)] for t in range(8)] for g in range(8)
+    ]
+    module(maps)
+    loop, ours, largest = [], [], 0.0
+    for part in range(max(1, round(LOOP_SLICES * loop_share))):
+        channels = range(part, 384, LOOP_SLICES)
+        found: list = []
+        clip = maps.tolist()[0]
+        loop.append(seconds(lambda: found.extend(_loop_over(channels, clip, lines, literal_loop))))  # noqa: B023
+        ours += [seconds(lambda: module(maps)) for _ in range(5)]
+        expected = torch.tensor(found).permute(2, 1, 3, 4, 0)  # (T - 1, G, R, 2, C)
+        largest = max(largest, (module(maps)[0, ..., list(channels)] - expected).abs().max().item())
+    return LOOP_SLICES * statistics.median(loop), statistics.median(ours), largest
+
+
+def _loop_over(channels: range, clip: list, lines: list, literal_loop: Any) -> list:
+    return [[literal_loop.regional_shifts(clip[c], lines[g]) for g in range(8)] for c in channels]
+
+
+@torch.no_grad()
+def share_of_forward(position: str, rounds: int) -> tuple[float, float]:
+    """Return the median seconds of KPSEM alone and of the whole MF-KPSEM, one clip of 16 x 224 x 224."""
+    network, clip = (
+        KpsemNetwork(backbone=MFNet3D(), num_classes=51, position=position).eval(),
+        torch.randn(1, 3, 16, 224, 224),
+    )
+    maps = dict(network.backbone.stage_maps(clip))[position]
+    assert network.kpsem is not None
+    kpsem, whole = network.kpsem, []
+    alone = []
+    for _ in range(rounds + 1):
+        whole.append(seconds(lambda: network(clip)))
+        alone.append(seconds(lambda: kpsem(maps)))
+    return statistics.median(alone[1:]), statistics.median(whole[1:])
+
+
+def loop_table(loop_share: float, kind: str) -> Table:
+    """Compare AReSE with the loop."""
+    loop, ours, largest = against_the_loop(loop_share)
+    table = Table(title=f"AReSE, 384 x 8 x 14 x 14, 4 regions, 8 sets, forward, {kind}")
+    for column in ("loop over every index, s", "vectorised, ms", "ratio", "largest difference"):
+        table.add_column(column, justify="right")
+    table.add_row(f"{loop:.2f}", f"{1e3 * ours:.1f}", f"{loop / ours:.0f}", f"{largest:.1e}")
+    return table
+
+
+def share_table(rounds: int, kind: str) -> Table:
+    """State KPSEM's share of MF-KPSEM's forward pass, and AReSE's memory, at each position."""
+    table = Table(title=f"MF-KPSEM, one clip of 16 x 224 x 224, forward, {kind}")
+    for column in ("position", "KPSEM, ms", "whole, ms", "share, %", "AReSE's peak, MiB", "in training, MiB"):
+        table.add_column(column, justify="right")
+    for stage in STAGES:
+        alone, whole = share_of_forward(stage, rounds)
+        memory = [f"{peak_megabytes(stage, training=training):.0f}" for training in (False, True)]
+        table.add_row(stage, f"{1e3 * alone:.1f}", f"{1e3 * whole:.1f}", f"{100 * alone / whole:.1f}", *memory)
+    return table
+
+
+def main() -> None:
+    """Print all tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--loop-share", type=float, default=0.5, help="share of the loop's channels that is run")
+    parser.add_argument("--rounds", type=int, default=9, help="forward passes per measurement")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads, one after another")
+    arguments = parser.parse_args()
+    console = Console()
+    for threads in arguments.threads:
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        kind = "1 thread, CPU time" if threads == 1 else f"{threads} threads, wall time"
+        console.print(loop_table(arguments.loop_share, kind))
+        console.print(share_table(arguments.rounds, kind))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""KPSEM: Effective Action Recognition with Embedded Key Point Shifts. Cao, Xu, Yang, Mao, Yin, See, arXiv 2008.11378.
+
+The idea: where a channel of a feature map is largest is a key point, and how it moves from frame to frame is motion,
+with no annotation. Cut each frame into a few regions at lines that the network places itself, take one key point per
+region and channel, match those of adjacent frames by their values, and embed the shifts of several such separations.
+The result stands beside the backbone's pooled features in front of the classifier; the backbone is left as it is.
+
+Reproduced
+    The networks, without any training: MF-KPSEM, R3D-KPSEM, their baselines and all variants of Table 2 and Fig. 5.
+Not yet
+    Table 1 (Mini-Kinetics, UCF101, Something-Something v1, HMDB51), Table 2 (ablations), Figure 5 (position, regions,
+    sets, d_e), Figures 7 and 8 (classes that gain, predictions), 9 (Grad-CAM), 10 (key points and shifts).
+Schematic drawings, nothing to reproduce
+    Figure 1 (key points and shifts), 2 (network), 3 and 6 (KPSEM), 4 (AReSE)
+
+Where to find it
+    key_points.py               AReSE: lines, shifts, weights (Sec. 3.3); what Figure 10 draws
+    regions.py                  maxima and means of regions, and the lines' surrogate gradient
+    network.py                  KPSEM (Sec. 3.2, 4.2) and the networks it stands in (Sec. 3.1)
+    weights.py                  the MFNet authors' checkpoints; 2D ImageNet ResNets
+    profiles.py                 the recipes of Sec. 4.1 and MFNet's code, and the benchmark's network
+    ../backbones                mfnet3d.py, r3d.py (the C2D that the paper calls R3D)
+    experiments/benchmarks/key_points.py    speed and memory
+
+What the paper leaves open, and what we chose
+    How the MLP of eq. 4 learns: it is "trained jointly", yet neither the position of a maximum nor the region of a cell
+    has a gradient by the lines. Forward is the paper's hard definition. Backward, the lines receive the gradient of a
+    soft version (straight-through): region edges are sigmoids 1 cell wide, maxima are averages weighted by exp(value /
+    0.15 of the map's range). Features receive the hard definition's gradient alone.
+    The MLP: one linear layer per set on the frame's mean features (nothing larger fits the printed size).
+    Units, range and start of its output: cells of the feature map, no limit but the map's edges; its biases start
+    uniformly within 1 cell per set, or all sets would be the same. Fixed regions (Table 2b) stay at such a start.
+    More than 4 regions: n - 1 lines in each direction, moved independently, in order and a cell apart.
+    Ties: the first cell row by row. A row whose centre lies on a line is behind it.
+    Where KPSEM reads: the stage's raw sum, before normalisation and activation.
+    The reduction: the paper gives kernel (1, 3), stride (1, 2), 24 to 6, 384 to 96 and 672; hence padding (0, 1) and
+    the mean over the last 6. 96 channels from the first convolution on, no bias. Nothing is said of normalisation or
+    activation: none ("linear"); "normalised" adds both. At other positions a quarter of the channels.
+    Initialisation: PyTorch's. start_at_zero sets the last layer's weights to 0, so that a pre-trained backbone begins
+    undisturbed; off, as the paper does not mention it.
+    Epochs, learning rate steps, Nesterov, frame interval, views at test: MFNet's code (profiles.py). Mini-Kinetics and
+    Something-Something have no such code; UCF101's epochs.
+    R3D's frames: 16, a maximum over two frames behind res2 as in the C2D paper, so that KPSEM sees 8.
+    What Figure 10 draws: the set with the longest embedding, and its channel with the largest shifts.
+
+Where paper and released code differ, and which we follow
+    There is no released code for KPSEM. MFNet-3D is the authors' of MFNet, to their outputs. Their fine-tuning trains
+    the backbone at a fifth of the learning rate and its first 100 steps at half; the recipes here do neither yet.
+
+Sizes
+    MFNet-3D has 7,996,368 parameters with 400 classes (8.0 M), 7,842,568 with Mini-Kinetics' 200; KPSEM 146,128, and
+    134,400 more in the classifier: 8.123 M, printed 8.11 M. No design reproduces 8.11 M and 11.21 G at once.
+    Multiply-accumulates of convolutions and linear layers: MFNet 11.045 G, KPSEM 14.6 M, together 11.060 G; torch's
+    counter adds 11.7 M for the region sums (products with zeros and ones): 11.072 G. 11.1 G is MFNet's with one
+    operation per normalised element (11.111); 11.21 G needs two (11.191, 11.203 with the region sums).
+    AReSE's forward pass needs at most 106, 53, 31 and 21 MiB a clip behind conv2, conv3, conv4 and conv5, its input
+    not counted, and 106, 53, 32 and 41 MiB when it keeps what the backward pass needs.
+
+Known errors in the published tables
+    8.0 M counts 400 classes, the row beside it has 200; 11.1 G and 11.21 G count by different rules.
+    MFNet's HMDB51 is 74.6 in Table 1 (its paper) and 70.8 in Table 2 (batch 16): compare within a protocol only.
+    Something-Something: the text's gap of 1.8 to TSM is 49.7 - 48.1 = 1.6; "relative 4.73 %" is 3.70 / 78.35 = 4.72 %.
+    "Previous state of the art" is CGNL's 77.76, though S3D (78.0) and I3D two-stream (78.7) are higher.
+    C3D's 33.3 M are R3D-18's; I3D-NL and I3D-NL-GCN repeat CGNL's size; ECO Lite's 150 M are an ensemble's.
+    R3D is called a 3D network but has 1 x k x k kernels. KPSEM is spelt out as "Embedding" and as "Extraction".
+    RKPS has three different sizes: C x (T-1) x G x 2 (Sec. 3.2), K x C x (T-1) (3.3), with K and 2 in Fig. 6b (ours).
+
+Symbols
+    F feature maps; C, T, H, W their size; G sets (num_sets); the paper's K regions (num_regions, R here, as K counts
+    classes); O_a lines; I positions, V values, S shifts, W shift weights, W_R region weights; d_e embedding_dim;
+    F_out features, P_out KPSEM's output.
+"""
+
+from lightning_modules.kpsem.module import Kpsem
+
+__all__ = ["Kpsem"]

@@ -20,6 +20,7 @@ IMAGE_PRETRAINING = "imagenet"
 SINGLE_PRETRAINING = "kinetics"
 JOINT_PRETRAINING = "kinetics_youtube8m"  # what every table but Table 2 starts from
 OWN_JOINT_PRETRAINING = "kinetics_youtube8m_own"  # the same for rows whose network it would not fit
+ONE_HEAD_PRETRAINING = "kinetics_youtube8m_one_head"  # the same classes under a single head
 
 EMPTY: Mapping[str, Any] = {}
 IMAGES = Build(LigarData, source=stand_in("ImageNet"), num_frames=1, frame_interval=1)
@@ -61,6 +62,7 @@ PROFILES = {
             SINGLE_PRETRAINING: _smoke(KINETICS),
             JOINT_PRETRAINING: _smoke(JOINT, dict(head_sizes=(4, 4))),
             OWN_JOINT_PRETRAINING: _smoke(JOINT, dict(head_sizes=(4, 4)), with_row=True),
+            ONE_HEAD_PRETRAINING: _smoke(JOINT),
         },
         stand_ins=True,
         tiny=True,
@@ -75,6 +77,7 @@ PROFILES = {
             SINGLE_PRETRAINING: _proxy(KINETICS, 16),
             JOINT_PRETRAINING: _proxy(JOINT, 8, dict(head_sizes=(16, 16))),
             OWN_JOINT_PRETRAINING: _proxy(JOINT, 8, dict(head_sizes=(16, 16)), with_row=True),
+            ONE_HEAD_PRETRAINING: _proxy(JOINT, 8),
         },
         stand_ins=True,
         val_every=4,
@@ -85,6 +88,7 @@ PROFILES = {
             SINGLE_PRETRAINING: _paper(KINETICS),
             JOINT_PRETRAINING: _paper(JOINT, dict(head_sizes=(700, 1000))),
             OWN_JOINT_PRETRAINING: _paper(JOINT, dict(head_sizes=(700, 1000)), with_row=True),
+            ONE_HEAD_PRETRAINING: _paper(JOINT),
         },
     ),
 }

@@ -6,9 +6,10 @@ Run:        python experiments/ligar_table2.py            (embedded benchmark)
 Protocol:   continuous sampling with clip selection (the last row is Table 3's "w/ ACS"), UCF-101 split 1, one view.
             The initialisations build on each other: image weights, then Kinetics-700, or Kinetics-700 and YouTube-8M
             Segments with a head each. A pre-training can be given as a file: --init-checkpoint kinetics=FILE.
-Deviations: image weights: torchvision's or timm's, of which the authors' block table takes what fits by shape
-            (their own 2D checkpoint was never released). From scratch: the authors' initialisation, which also undoes
-            the global path's zero start. Benchmark: both video pre-trainings have the same number of steps.
+Deviations: those of Table 3. Image weights: torchvision's or timm's, of which the authors' block table takes what fits
+            by shape, and whose gates stand after the activation, here before it (network.CANONICAL takes them whole);
+            the authors' own 2D checkpoint was never released. From scratch: the authors' initialisation, which also
+            undoes the global path's zero start. Benchmark: both video pre-trainings have the same number of steps.
 """
 
 from datamodules.clip_selection import ClipSelection

@@ -191,7 +191,7 @@ class Recipe:
     Args:
         stages: one after another.
         optimizer: with its own settings; the learning rate comes from the stages.
-        batch_size: clips per optimiser step over all processes.
+        batch_size: videos per optimiser step over all processes.
         clipping: of gradients, before each step.
     """
 

@@ -1,4 +1,4 @@
-"""LIGAR's losses beside AM-Softmax: Local-Push, Center-Push (Sec. IV.ii) and the consistency of clips (Sec. IV.iii).
+"""LIGAR's losses beside AM-Softmax: Local-Push, Center-Push (Sec. IV.ii) and the consistency of clips (Sec. IV.ii).
 
 The paper names them and refers to Izutov, "ASL recognition with metric-learning based lightweight network",
 2020; formulas, margins and weights are those of the authors' code. The total loss is the plain sum with AM-Softmax.

@@ -1,4 +1,4 @@
-"""Representation self-challenging: train on features without those that helped most (Sec. IV.iii; Huang et al., 2020).
+"""Representation self-challenging: train on features without those that helped most (Sec. IV.ii; Huang et al., 2020).
 
 The paper names the method; the steps and numbers are those of the authors' code, which differs from the method's
 own paper: the largest *signed* gradients are muted, and who is challenged is left to chance, not to the clip's loss.

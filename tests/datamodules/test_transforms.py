@@ -345,6 +345,27 @@ def test_the_brightness_range_widens_to_hold_the_clip():
     assert min(levels) >= 10 and max(levels) <= 65 and len(levels) > 15
 
 
+class ContrastLast(Rigged):
+    """Pass every coin but the one for brightness; contrast comes last."""
+
+    def random(self, size=None):
+        return np.array([1.0, 0.0, 0.0, 0.0]) if size else 1.0
+
+
+def test_contrast_comes_before_or_after_the_colours_and_the_place_is_felt_where_it_saturates():
+    bright = torch.tensor([200, 180, 160], dtype=torch.uint8)[None, None, :, None, None].expand(1, 2, 3, 4, 4)
+    changed = only(contrast=(1.4, 1.4), saturation=(1.3, 1.3))
+    first, last = (changed(bright, 0, rigged())[0][0, 0, :, 0, 0].tolist() for rigged in (NoBrightness, ContrastLast))
+    # by hand: contrast first clamps to 255, 252, 224, and saturation is 1.3 times 31/255 of it; last: 200, 174, 148
+    assert first == [255, 251, 215] and last == [255, 244, 207]
+
+
+def test_the_photometric_ranges_are_the_released_ones():
+    default = Photometric()
+    assert (default.brightness, default.contrast, default.saturation) == ((65.0, 190.0), (0.6, 1.4), (0.7, 1.3))
+    assert (default.hue_degrees, default.p) == (18.0, 0.5)
+
+
 def test_contrast_multiplies_and_is_clamped():
     out, _ = only(contrast=(1.0, 1.4))(noise(), 0, NoBrightness())
     assert (out.float() - (noise().float() * 1.4).clamp(0, 255)).abs().max() <= 0.51

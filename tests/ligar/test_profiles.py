@@ -8,12 +8,15 @@ import pytest
 import torch
 from torch import nn
 
+from datamodules.clip_selection import ClipSelection
 from datamodules.ligar import PROXY_DATA, SMOKE_DATA, LigarData
+from experiments.ligar_table2 import TABLE
+from lightning_modules.checkpoints import load_backbone
 from lightning_modules.layers.global_context import GlobalContextPooling
 from lightning_modules.layers.inverted_residual import InvertedResidual
 from lightning_modules.layers.squeeze_excitation import SqueezeExcitation
 from lightning_modules.ligar import Ligar, profiles
-from lightning_modules.recipe import AdaptiveClipping
+from lightning_modules.recipe import SGD, AdaptiveClipping, NormClipping
 
 NUM_CLASSES = 12
 
@@ -139,3 +142,59 @@ def test_small_recipes_keep_the_papers_parts(recipe):
     assert recipe.clipping == paper.clipping
     assert recipe.stages[0].trainable == "head" and recipe.stages[-1].trainable == "all"
     assert type(recipe.stages[-1].lr) is type(paper.stages[-1].lr) and recipe.stages[-1].lr.alpha == 1.5
+
+
+def test_the_joint_pretraining_is_the_released_one():
+    recipe, scale = profiles.PAPER_PRETRAIN_RECIPE, profiles.PRETRAIN_MODULE["scale"]
+    rates = {0: 1e-4, 5: 5.05e-3, 10: 1e-2, 49: 1e-2, 50: 1e-3, 99: 1e-3, 100: 1e-4, 149: 1e-4}
+    assert {epoch: pytest.approx(recipe.lr_at(epoch)) for epoch in rates} == rates
+    assert recipe.epochs == 150 and recipe.batch_size == 24 and recipe.clipping == NormClipping(max_norm=40.0)
+    assert recipe.optimizer == SGD(momentum=0.9, weight_decay=1e-4)
+    assert [scale(progress) for progress in (0.0, 0.5, 1.0, 2.0)] == [15.0] * 4
+    assert all(stage.trainable == "all" for stage in recipe.stages)
+
+
+def test_the_benchmarks_pretraining_has_the_epochs_asked_for():
+    recipe = profiles.proxy_pretrain_recipe(8)
+    assert recipe.epochs == 8 and recipe.lr_at(1) == pytest.approx(4e-3) and recipe.lr_at(7, 0.99) < 4e-4
+    assert recipe.clipping == profiles.PAPER_PRETRAIN_RECIPE.clipping
+
+
+def test_an_epoch_of_ucf101_has_the_released_number_of_steps():
+    assert 9_537 // profiles.PAPER_RECIPE.batch_size == 397
+
+
+@pytest.mark.parametrize(
+    ("flat", "whole"),
+    [
+        (profiles.PROXY_MODULE | profiles.IMAGE_MODULE, profiles.PROXY_MODULE),
+        (profiles.SMOKE_MODULE | profiles.SMOKE_IMAGE_MODULE, profiles.SMOKE_MODULE),
+    ],
+    ids=["proxy", "smoke"],
+)
+def test_image_weights_fill_the_local_path_whole(flat: dict, whole: dict):
+    source = Ligar(**flat, num_classes=5, recipe=profiles.SMOKE_RECIPE).network
+    target = Ligar(**whole, num_classes=7, recipe=profiles.SMOKE_RECIPE).network
+    report = load_backbone(target, source.state_dict())
+    assert not report.mismatched and not report.unused
+    assert report.missing and all(name.startswith("backbone.global_path.") for name in report.missing)
+    temporal = [name for name, tensor in target.state_dict().items() if tensor.ndim == 5 and tensor.shape[2] > 1]
+    assert set(report.inflated) == {name for name in temporal if not name.startswith("backbone.global_path.")}
+
+
+@pytest.mark.parametrize(("switch", "weight"), [(True, 1.0), (False, 0.0)])
+def test_the_authors_initialisation_undoes_the_global_paths_silence(switch: bool, weight: float):
+    made = dict(num_classes=5, recipe=profiles.SMOKE_RECIPE)
+    module = Ligar(**profiles.SMOKE_MODULE, authors_initialisation=switch, **made)
+    module.initialise_from_scratch()
+    for transform in module.network.backbone.global_path.to_local:
+        assert torch.all(transform.project_norm.weight == weight)
+
+
+def test_only_training_from_scratch_takes_the_authors_initialisation():
+    switched = {row.label: row.module["authors_initialisation"] for row in TABLE.rows}
+    assert switched == {row.label: row.init is None for row in TABLE.rows} and sum(switched.values()) == 1
+
+
+def test_clip_selection_starts_at_the_papers_threshold():
+    assert ClipSelection().ready_fraction == 0.7

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import copy
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from experiments.benchmarks.turns import median_cpu_ms, median_wall_ms, take_turns
 from experiments.harness.pool import keep_freed_memory
 from lightning_modules.action_net.network import ActionNetwork
 from lightning_modules.backbones.resnet2d import RESNET50
@@ -125,22 +124,6 @@ def compared(first: SegmentNetwork, second: SegmentNetwork, clips: Tensor) -> tu
     return of_single, of_double, of_grad
 
 
-def interleaved_ms(
-    steps: Sequence[Callable[[], None]], *, budget_sec: float, least_turns: int = 5
-) -> list[list[tuple[float, float]]]:
-    """Return wall and CPU times in ms of each step, all of them taking turns for about ``budget_sec``."""
-    for step in steps:
-        step()
-    times: list[list[tuple[float, float]]] = [[] for _ in steps]
-    end = time.perf_counter() + budget_sec
-    while time.perf_counter() < end or len(times[0]) < least_turns:
-        for step, own in zip(steps, times, strict=True):
-            wall, cpu = time.perf_counter(), time.process_time()
-            step()
-            own.append((1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu)))
-    return times
-
-
 def main() -> None:
     """Compare outputs, then print the times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,8 +158,8 @@ def main() -> None:
 
         return step
 
-    times = interleaved_ms([step_of(n.train()) for n in networks.values()], budget_sec=arguments.seconds)
-    wall, cpu = ([statistics.median(turn[i] for turn in own) for own in times] for i in (0, 1))
+    times = take_turns([step_of(n.train()) for n in networks.values()], budget_sec=arguments.seconds)
+    wall, cpu = [median_wall_ms(own) for own in times], [median_cpu_ms(own) for own in times]
     reference = list(networks).index("ACTION, ours")
     table = Table(
         title=f"ResNet-50, one clip of 8 x 112 x 112, forward + backward, {arguments.threads} threads, "

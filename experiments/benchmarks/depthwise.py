@@ -6,8 +6,6 @@ channels-last input, and then whole inverted residual blocks, whose other layers
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from experiments.benchmarks.turns import median_cpu_ms, take_turns
 from lightning_modules.layers.depthwise import DepthwiseConv3d
 
 Layout = Literal["contiguous", "channels-last"]
@@ -117,17 +116,7 @@ def inverted_residual(shape: Shape, depthwise: Depthwise, pointwise: Pointwise) 
 
 def interleaved_ms(functions: Sequence[Callable[[], object]], *, budget_sec: float) -> list[float]:
     """Return the median CPU time of each function in ms, all of them taking turns for about `budget_sec`."""
-    for function in functions:
-        for _ in range(2):
-            function()
-    times: list[list[float]] = [[] for _ in functions]
-    end = time.perf_counter() + budget_sec
-    while time.perf_counter() < end or len(times[0]) < 5:
-        for function, own_times in zip(functions, times, strict=True):
-            start = time.process_time()
-            function()
-            own_times.append(1e3 * (time.process_time() - start))
-    return [statistics.median(t) for t in times]
+    return [median_cpu_ms(turns) for turns in take_turns(functions, budget_sec=budget_sec, warm_up=2)]
 
 
 def forward_and_step(

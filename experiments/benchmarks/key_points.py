@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from experiments.benchmarks import key_points_loop as literal_loop
 from lightning_modules.backbones.mfnet3d import MFNet3D
 from lightning_modules.kpsem.key_points import AReSE
 from lightning_modules.kpsem.network import KpsemNetwork
@@ -95,8 +96,6 @@ def seconds(function: Callable[[], object]) -> float:
 @torch.no_grad()
 def against_the_loop(loop_share: float) -> tuple[float, float, float]:
     """Return the loop's and AReSE's seconds at 384 x 8 x 14 x 14, and the largest difference of their outputs."""
-    from tests.kpsem import literal_loop  # the one loop there is; tests lie beside the packages in a checkout
-
     module, maps = AReSE(channels=384), torch.randn(1, *STAGES["conv4"])
     assert module.bias is not None
     offsets = literal_loop.offsets_of(module.bias.weight, module.bias.bias, maps.tolist()[0], sets=8, side=2)
@@ -109,14 +108,14 @@ def against_the_loop(loop_share: float) -> tuple[float, float, float]:
         channels = range(part, 384, LOOP_SLICES)
         found: list = []
         clip = maps.tolist()[0]
-        loop.append(seconds(lambda: found.extend(_loop_over(channels, clip, lines, literal_loop))))  # noqa: B023
+        loop.append(seconds(lambda: found.extend(_loop_over(channels, clip, lines))))  # noqa: B023
         ours += [seconds(lambda: module(maps)) for _ in range(5)]
         expected = torch.tensor(found).permute(2, 1, 3, 4, 0)  # (T - 1, G, R, 2, C)
         largest = max(largest, (module(maps)[0, ..., list(channels)] - expected).abs().max().item())
     return LOOP_SLICES * statistics.median(loop), statistics.median(ours), largest
 
 
-def _loop_over(channels: range, clip: list, lines: list, literal_loop: Any) -> list:
+def _loop_over(channels: range, clip: list, lines: list) -> list:
     return [[literal_loop.regional_shifts(clip[c], lines[g]) for g in range(8)] for c in channels]
 
 

@@ -14,9 +14,10 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from torch import nn
 
 from datamodules.base import IMAGENET_MEAN, IMAGENET_STD
 from datamodules.batch import InputSpec
+from experiments.benchmarks.turns import take_turns
 from experiments.deploy.export import TOLERANCE, export_network
 from experiments.deploy.exported import ExportedNetwork
 from experiments.deploy.inference import ScoreNetwork, inference_network
@@ -127,20 +129,6 @@ def prepared(
     return ready, notes
 
 
-def interleaved_ms(ready: dict[str, Variant], clips: np.ndarray, rounds: int) -> dict[str, list[float]]:
-    """Return each variant's wall times in ms, one per round; each round starts with another one."""
-    names = list(ready)
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for number in track(range(-WARM_UP, rounds), "timing"):
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            start = time.perf_counter()
-            ready[name](clips)
-            if number >= 0:
-                times[name].append(1e3 * (time.perf_counter() - start))
-    return times
-
-
 def record(times: dict[str, list[float]], notes: dict[str, Any], threads: int, rounds: int) -> dict[str, Any]:
     """Return everything that was measured, and with what."""
     rows = []
@@ -157,17 +145,9 @@ def record(times: dict[str, list[float]], notes: dict[str, Any], threads: int, r
         "threads": threads,
         "rounds": rounds,
         "hardware": hardware(),
-        "versions": {name: installed(name) for name in PACKAGES},
+        "versions": {package: version(package) for package in PACKAGES if find_spec(package)},
         "variants": rows,
     }
-
-
-def installed(package: str) -> str:
-    """Return a package's version."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def markdown(found: dict[str, Any]) -> str:
@@ -209,7 +189,11 @@ def main() -> None:
     clips = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
         ready, notes = prepared(variants(random_ligar(), given.threads, Path(folder)), clips)
-        times = interleaved_ms(ready, clips, given.rounds)
+        for name in (BASE, SHIPPED):
+            if name not in ready:
+                parser.exit(1, f"error: {name!r} is what ratios refer to, and cannot run: {notes[name]['skipped']}\n")
+        turns = take_turns([partial(infer, clips) for infer in ready.values()], turns=given.rounds, warm_up=WARM_UP)
+        times = {name: [turn.wall_ms for turn in own] for name, own in zip(ready, turns, strict=True)}
     found = record(times, notes, given.threads, given.rounds)
     out = given.out or results_folder() / "benchmarks"
     write_atomic(out / "latency.json", json.dumps(found, indent=1) + "\n")

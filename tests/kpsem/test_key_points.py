@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from experiments.benchmarks import key_points_loop as literal_loop
 from lightning_modules.kpsem.key_points import AReSE, KeyPoints
-from tests.kpsem import literal_loop
 
 
 def arese(seed: int = 0, **arguments) -> AReSE:

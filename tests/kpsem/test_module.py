@@ -11,6 +11,7 @@ from lightning_modules.backbones.mfnet3d import MFNet3D
 from lightning_modules.backbones.r3d import R3D
 from lightning_modules.kpsem import Kpsem
 from lightning_modules.kpsem.profiles import PAPER_RECIPE, SMOKE_MODULE, SMOKE_RECIPE
+from tests.tiny_cells import batch_of
 
 
 def module(**arguments) -> Kpsem:
@@ -34,7 +35,7 @@ def test_the_tables_variants_are_arguments():
     assert module(num_regions=1).network.kpsem.arese.bias is None
     assert module(separation="fixed").network.kpsem.arese.offsets.shape == (8, 2, 1)
     assert module(num_sets=1).network.kpsem.embedding.weight.shape[0] == 1
-    r3d = module(backbone="r3d", position="res3", num_frames=8)
+    r3d = module(backbone="r3d", position="res3", num_frames=8, units=None)
     assert isinstance(r3d.network.backbone, R3D) and r3d.network.position == "res3"
 
 
@@ -77,3 +78,63 @@ def test_every_argument_is_described_and_keyword_only():
 def test_an_unknown_backbone_is_refused():
     with pytest.raises(ValueError, match="'resnet50'"):
         module(backbone="resnet50")
+
+
+def test_backbone_and_lines_train_at_a_fifth_of_the_rate_and_every_parameter_once():
+    own = module()
+    slow, new = own.parameter_groups()
+    assert (slow["lr_scale"], new["lr_scale"]) == (0.2, 1.0)
+    names = {id(parameter): name for name, parameter in own.network.named_parameters()}
+    assert {names[id(p)] for p in slow["params"]} == {
+        name for name in names.values() if name.startswith(("backbone.", "kpsem.arese."))
+    }
+    assert sorted(names[id(p)] for group in (slow, new) for p in group["params"]) == sorted(names.values())
+    plain = module(position=None, backbone_lr_scale=0.3).parameter_groups()
+    assert plain[0]["lr_scale"] == 0.3 and len(plain[1]["params"]) == 2
+
+
+class Trainer:
+    """What the learning rate depends on, without a training."""
+
+    num_training_batches = 10
+
+    def __init__(self, optimizer: torch.optim.Optimizer, global_step: int) -> None:
+        self.optimizers, self.global_step = [optimizer], global_step
+
+
+@pytest.mark.parametrize(("step", "factor"), [(0, 0.5), (98, 0.5), (99, 1.0), (5000, 1.0)])
+def test_the_first_99_steps_take_half_the_rate(step, factor):
+    own = module(recipe=PAPER_RECIPE)
+    optimizer = own.configure_optimizers()
+    own._trainer = Trainer(optimizer, step)
+    type(own).current_epoch = property(lambda self: 0)
+    try:
+        for _ in range(2):  # the second time nothing has piled up
+            own.on_train_batch_start(batch_of(torch.zeros(1, 1, 3, 4, 8, 8), torch.zeros(1, dtype=torch.long)), 3)
+    finally:
+        del type(own).current_epoch
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-3 * 0.2 * factor, 5e-3 * factor])
+
+
+def test_units_shorten_the_stages_and_keep_what_the_whole_network_computes_first():
+    whole, short = module(units=None), module(units=(1, 2, 3, 1))
+    stages = ("conv2", "conv3", "conv4", "conv5")
+    assert [len(short.network.backbone.get_submodule(name)) for name in stages] == [1, 2, 3, 1]
+    assert [len(whole.network.backbone.get_submodule(name)) for name in stages] == [3, 4, 6, 3]
+    own = short.network.state_dict()
+    assert {name: t.shape for name, t in whole.network.state_dict().items() if name in own} == {
+        name: t.shape for name, t in own.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(units=(1, 1, 7, 1)), "conv4 keeps 1 to 6"),
+        (dict(units=(0, 1, 1, 1)), "conv2 keeps 1 to 3"),
+        (dict(backbone="r3d", position="res3", units=(1, 1, 1, 1)), "is for mfnet3d"),
+    ],
+)
+def test_units_that_do_not_exist_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        module(**arguments)

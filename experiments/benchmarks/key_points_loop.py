@@ -75,6 +75,7 @@ def regional_shifts(frames: Numbers, lines: Numbers) -> Numbers:
 
 
 def softmax(values: Numbers) -> Numbers:
+    """Return the softmax of some numbers."""
     highest = max(values)
     powers = [math.exp(value - highest) for value in values]
     return [power / sum(powers) for power in powers]

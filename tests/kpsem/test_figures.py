@@ -1,0 +1,234 @@
+"""KPSEM's figures are drawn from cells of its tables, and their numbers are what the networks say."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import importlib
+import io
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from datamodules.kpsem import KpsemData
+from experiments import kpsem_figure7, kpsem_figure8, kpsem_figure9, kpsem_figure10, kpsem_pictures, kpsem_profiles
+from experiments.harness.cell import Options
+from experiments.harness.figures import Cell, Drawing
+from experiments.harness.resolve import evaluation
+from experiments.harness.runner import build_data, build_training_module
+from experiments.harness.spec import Figure
+from tests.tiny_cells import lively
+
+matplotlib.use("Agg")
+pytestmark = pytest.mark.usefixtures("benchmark_cache")
+
+NAMES = ("figure5", "figure7", "figure8", "figure9", "figure10")
+FIGURES: dict[str, Figure] = {n: importlib.import_module(f"experiments.kpsem_{n}").FIGURE for n in NAMES}
+SMOKE = Options(profile="smoke", init_checkpoint="none")
+
+
+class Loaded:
+    """Untrained smoke networks in place of a store's, one per row and seed, on tiny members of the benchmark."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.table = figure.table
+        self.known: dict[tuple, tuple] = {}
+
+    def cells(self, rows=None, seeds=(0, 1)) -> list[Cell]:
+        return [
+            Cell(row.label, column.key, seed, {}, {})
+            for row in self.table.rows
+            if rows is None or row.label in rows
+            for column in self.table.columns
+            for seed in seeds
+        ]
+
+    def __call__(self, cell: Cell) -> tuple:
+        key = (cell.row, cell.column, cell.seed)
+        if key not in self.known:
+            row, column = self.table.row(cell.row), self.table.column(cell.column)
+            evaluated = evaluation(self.table, row, column, cell.seed, SMOKE)
+            torch.manual_seed(cell.seed)
+            module = lively(build_training_module(evaluated.training))
+            self.known[key] = module, build_data(evaluated.training, evaluated.data, num_workers=0)
+        return self.known[key]
+
+
+def drawn(name: str, **which) -> tuple[Drawing, Loaded]:
+    figure = FIGURES[name]
+    load = Loaded(figure)
+    return figure.draw(load.cells(**which), load), load
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_needs_cells_of_the_tables_alone(name):
+    """A figure trains nothing that its table does not: same cells, same fingerprints."""
+    figure = FIGURES[name]
+    tables = [importlib.import_module(f"experiments.kpsem_{n}").TABLE for n in ("table1", "table2", "ablations")]
+    of_tables = {
+        evaluation(table, row, column, 0, Options(profile=profile)).fingerprint
+        for table in tables
+        for profile in ("smoke", "proxy")
+        for row in table.rows if not row.cited
+        for column in table.columns if not column.is_cost
+    }  # fmt: skip
+    for profile in ("smoke", "proxy"):
+        for label in figure.rows:
+            for column in figure.table.columns:
+                cell = evaluation(figure.table, figure.table.row(label), column, 0, Options(profile=profile))
+                assert cell.fingerprint in of_tables
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_draws_and_gives_its_numbers_with_the_same_keys(name):
+    rows = (kpsem_profiles.BASELINE, kpsem_profiles.OURS) if name == "figure5" else None
+    drawing, _ = drawn(name, rows=rows)
+    assert drawing.numbers and all(list(row) == list(drawing.numbers[0]) for row in drawing.numbers)
+    out = io.BytesIO()
+    drawing.figure.savefig(out, dpi=60)
+    assert len(out.getvalue()) > 5000
+    text = io.StringIO()
+    csv.DictWriter(text, fieldnames=list(drawing.numbers[0])).writerows(drawing.numbers)
+
+
+def test_figure_5_shows_each_setting_of_the_paper_once_and_the_main_one_in_every_panel():
+    module = importlib.import_module("experiments.kpsem_figure5")
+    shown = [row for _, bars in module.PANELS for row in bars.values()]
+    assert shown.count(kpsem_profiles.OURS) == 4
+    others = {row.label for row in module.TABLE.rows} - {kpsem_profiles.OURS, kpsem_profiles.BASELINE}
+    assert sorted(set(shown) - {kpsem_profiles.OURS}) == sorted(others) and len(shown) == len(others) + 4
+    drawing, load = drawn("figure5", rows=(kpsem_profiles.BASELINE, "K = 1"), seeds=(0,))
+    values = {row["row"]: float(row["top1"]) for row in drawing.numbers}
+    for label, value in values.items():
+        module_, data = load(Cell(label, module.COLUMN, 0, {}, {}))
+        found = kpsem_pictures.video_scores(module_, data)
+        assert value == pytest.approx(100 * (found.scores.argmax(1) == found.labels).mean(), abs=0.01)
+
+
+# -- Figure 7 and 8 -------------------------------------------------------------------------------------
+
+
+def made_up(hits: np.ndarray, labels: np.ndarray, classes: int = 3) -> kpsem_pictures.VideoScores:
+    predicted = np.where(hits, labels, (labels + 1) % classes)
+    scores = np.eye(classes)[predicted] * 0.7 + 0.1
+    return kpsem_pictures.VideoScores(tuple(map(str, range(len(labels)))), labels, scores)
+
+
+def test_gains_per_class_are_shares_of_its_videos():
+    labels = np.repeat(np.arange(3), 10)
+    rng = np.random.default_rng(0)
+    hits = [{seed: rng.random(30) < level for seed in (0, 1)} for level in (0.4, 0.8)]
+    both = [{seed: made_up(of_seed, labels) for seed, of_seed in by_seed.items()} for by_seed in hits]
+    gains = kpsem_figure7.class_gains(*both, ["a", "b", "c"])
+    assert [gain.difference.mean for gain in gains] == sorted((g.difference.mean for g in gains), reverse=True)
+    for gain in gains:
+        of_class = labels == "abc".index(gain.name)
+        shares = [100 * np.mean([by_seed[seed][of_class].mean() for seed in (0, 1)]) for by_seed in hits]
+        assert (gain.baseline, gain.ours) == pytest.approx(shares) and gain.videos == 10
+        assert gain.difference.mean == pytest.approx(shares[1] - shares[0])
+        assert gain.difference.low < gain.difference.mean < gain.difference.high
+
+
+def test_videos_that_only_kpsem_gets_right_are_shown_first_by_their_gain():
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    baseline = made_up(np.array([True, False, False, True, False, False]), labels)
+    ours = made_up(np.array([True, True, False, True, True, False]), labels)
+    assert kpsem_figure8.chosen_videos(baseline, ours, (0, 1, 2), 3) == [1, 4, 0]
+    assert kpsem_figure8.chosen_videos(baseline, ours, (1, 2), 6) == [4, 2, 3, 5]
+    stronger = dataclasses.replace(ours, scores=ours.scores.copy())
+    stronger.scores[4] = [0.0, 0.0, 1.0]
+    assert kpsem_figure8.chosen_videos(baseline, stronger, (0, 1, 2), 2) == [4, 1]
+
+
+def test_figure_8_prints_the_probabilities_of_the_test():
+    drawing, load = drawn("figure8", seeds=(0,))
+    for label in (kpsem_profiles.BASELINE, kpsem_profiles.OURS):
+        module, data = load(Cell(label, FIGURES["figure8"].table.columns[0].key, 0, {}, {}))
+        found = kpsem_pictures.video_scores(module, data)
+        np.testing.assert_allclose(found.scores.sum(1), 1, atol=1e-5)
+        for row in (row for row in drawing.numbers if row["network"] == label):
+            scores = found.scores[found.ids.index(row["video"])]
+            place = data.class_names.index(row["predicted"])
+            assert float(row["probability"]) == pytest.approx(100 * scores[place], abs=0.01)
+            assert (scores > scores[place]).sum() == row["rank"] - 1
+
+
+# -- Figure 9 and 10 ------------------------------------------------------------------------------------
+
+
+def test_concentration_tells_a_spot_from_an_even_map():
+    even, spot = np.ones((2, 10, 10), dtype=np.float32), np.zeros((2, 10, 10), dtype=np.float32)
+    spot[:, 3, 4] = 1
+    assert kpsem_figure9.concentration(even) == pytest.approx(0.1)
+    assert kpsem_figure9.concentration(spot) == 1.0
+    assert np.isnan(kpsem_figure9.concentration(np.zeros((1, 4, 4), dtype=np.float32)))
+
+
+def test_figure_10_draws_key_points_within_the_frame_and_measures_crossings_over_all_videos():
+    drawing, load = drawn("figure10", seeds=(0,))
+    assert {row["region"] for row in drawing.numbers} == {0, 1, 2, 3}
+    for row in drawing.numbers:
+        assert 0 < float(row["x"]) < 32 and 0 < float(row["y"]) < 32
+        assert 0 <= float(row["x"]) + float(row["dx"]) <= 32, "a shift is an average of ways to points of the frame"
+    for group in kpsem_figure10.CLASSES:
+        module, data = load(Cell(kpsem_profiles.OURS, f"{group}/Top-1", 0, {}, {}))
+        videos = range(len(data.subset("test")[0]))
+        each = [kpsem_figure10.drawn_points(module, kpsem_pictures.clip_of(data, i))[2] for i in videos]
+        shown = {float(row["crossing_share_all_videos"]) for row in drawing.numbers if row["data"] == group}
+        assert [*shown] == [pytest.approx(np.mean(each), abs=1e-4)] and 0 < np.mean(each) < 1
+
+
+# -- what they share ------------------------------------------------------------------------------------
+
+
+class Data:
+    """Hold class names and test videos alone."""
+
+    class_names = ("a", "b", "c", "d", "e")
+
+    def subset(self, name):
+        return [type("V", (), {"label": label}) for label in (1, 0, 0, 2, 4, 3)], None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "positions"),
+    [((), 5, [1, 0, 3, 5, 4]), (("c", "none"), 1, [3]), (("c", "none"), 3, [3, 1, 5]), (("e", "a"), 2, [4, 1])],
+)
+def test_examples_are_the_first_videos_of_the_papers_classes_then_of_others(wanted, count, positions):
+    assert kpsem_pictures.first_videos(Data(), wanted, count) == positions
+
+
+@pytest.mark.parametrize(("number", "count", "chosen"), [(16, 4, [0, 5, 10, 15]), (3, 4, [0, 1, 2]), (1, 4, [0])])
+def test_frames_are_evenly_chosen(number, count, chosen):
+    assert kpsem_pictures.evenly(number, count) == chosen
+
+
+def test_a_missing_cell_is_named():
+    with pytest.raises(ValueError, match="no cell of row 'MFNet' on 'HMDB51'"):
+        kpsem_pictures.cell_of([], "MFNet", "HMDB51")
+
+
+def test_scores_are_those_of_the_test_with_all_views():
+    _, load = drawn("figure9", seeds=(0,))
+    module, data = next(iter(load.known.values()))
+    assert isinstance(data, KpsemData) and data.views == 2
+    found = kpsem_pictures.video_scores(module, data)
+    videos = data.subset("test")[0]
+    assert found.ids == tuple(video.id for video in videos)
+    assert found.labels.tolist() == [video.label for video in videos]
+    sample = data.test_dataloader().dataset[3]
+    clips = sample.clips.transpose(1, 2)[None]
+    normalised = (clips - torch.tensor(data.mean).view(3, 1, 1, 1)) / torch.tensor(data.std).view(3, 1, 1, 1)
+    with torch.no_grad():
+        each = torch.stack([module.network(normalised[:, v]).softmax(1) for v in range(2)]).mean(0)
+    np.testing.assert_allclose(found.scores[3], each[0].numpy(), rtol=1e-3, atol=1e-5)

@@ -118,6 +118,8 @@ def lively(module: ClipClassifier, size: int = 32) -> ClipClassifier:
     A network that was trained for a few steps only, or that starts with silent branches, scores all clips alike.
     """
     torch.manual_seed(1)
+    if isinstance(module.network.head, torch.nn.Linear):  # some start next to zero
+        torch.nn.init.normal_(module.network.head.weight, std=module.network.head.in_features**-0.5)
     for layer in module.modules():
         if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
             torch.nn.init.uniform_(layer.weight, 0.5, 1.5)

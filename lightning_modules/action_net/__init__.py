@@ -6,10 +6,13 @@ which channels matter over time, ME at which channels move (differences of neigh
 its mask, and the three results are added.
 
 Reproduced
-    nothing yet
-Not yet
-    Table 1 (against TSN and TSM on three data sets), Table 2 (own rows; the others are quoted), Table 3 (single paths),
-    Table 4 (stages), Table 5 (backbones), Figure 4 (accuracy against FLOPs), Figure 1 (class activation maps)
+    Table 1 (against TSN and TSM on three data sets)    experiments/action_net_table1.py
+    Table 2 (own rows; the others are quoted)           experiments/action_net_table2.py
+    Table 3 (single paths)                              experiments/action_net_table3.py
+    Table 4 (stages)                                    experiments/action_net_table4.py
+    Table 5 (backbones)                                 experiments/action_net_table5.py
+    Figure 1 (class activation maps)                    experiments/action_net_figure1.py
+    Figure 4 (accuracy against FLOPs, eta)              experiments/action_net_figure4.py
 Schematic drawings, nothing to reproduce
     Figure 2 (the module), Figure 3 (the network)
 
@@ -17,10 +20,12 @@ Where to find it
     excitation.py               STE, CE, ME and the module (Sec. 3.1 to 3.4)
     network.py                  TSN, TSM and ACTION-Net as one class; both variants on BN-Inception
     module.py                   training, the authors' parameter groups
-    profiles.py                 the recipes of Sec. 4.2, and the benchmark's sizes
+    profiles.py                 the recipes of Sec. 4.2 and of the released scripts, and the benchmark's sizes
+    class_activation.py         Figure 1's maps
     weights.py                  released checkpoints, ImageNet weights
     ../layers/segment_network.py, ../layers/temporal_shift.py       TSN's consensus; the fixed and the learnable shift
     ../backbones/               ResNet, MobileNetV2, BN-Inception, with the module as an argument
+    ../../datamodules/action_net.py     segments, crops and the 10 x 3 views
 
 What the paper leaves open, and what we chose
     Where the modules stand in MobileNetV2 and BN-Inception (its supplement is not public): before the expanding
@@ -29,6 +34,9 @@ What the paper leaves open, and what we chose
     Table 4's other stages: plain 2D (an option gives them TSM's shift).
     Dropout 0.5, gradient norm at most 20, five and ten times the rate for the classifier's weight and bias, twice
     the rate for biases, no decay but of weights, all batch normalisations trained: the released scripts'.
+    "10 times randomly sampled": drawn once for all networks, with a fixed seed. Videos shorter than T frames repeat
+    frames in order (the code repeats the first one T times).
+    Figure 1's maps are shown as they are, on one scale.
 
 Where paper and released code differ, and which we follow
     The module starts with a temporal shift, a depthwise convolution that starts as TSM's and is trained. It is not in
@@ -43,7 +51,11 @@ Where paper and released code differ, and which we follow
     keep a tenth of the old statistics in the code; here nine tenths, PyTorch's default. Its pooling window is 7 x 7 in
     the code, which fails with crops of 256; here it is the whole map.
     Epochs and steps: Jester 30 (10, 20, 25) in the paper, 25 (5, 10, 15) in the code; EgoGesture 25 against 20. Paper.
-    The code lowers the rate one epoch late. Here at the epoch.
+    The code lowers the rate one epoch late. Here at the epoch. Table 1 has a row with the code's epochs.
+    Crops: short side 256 and three crops of 256 for all data sets in the paper. On EgoGesture the code scales frames to
+    224 x 224, whatever their shape, and tests one crop. Paper; the same row of Table 1 has the code's.
+    EgoGesture: the paper counts 14,416 training gestures, the code trains on training and validation together and keeps
+    the best epoch on the test set. Together, and the last epoch.
 
 Known errors in the published tables
     Tables 3 and 5 mix class counts on ResNet-50: baselines have 83 classes, all own rows 174. With one count the module

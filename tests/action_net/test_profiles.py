@@ -10,12 +10,14 @@ from lightning_modules.action_net import ActionNet, profiles
 from lightning_modules.action_net.excitation import ActionModule
 from lightning_modules.backbones.bn_inception import BN_INCEPTION
 from lightning_modules.backbones.mobilenet_v2 import MOBILENET_V2
+from lightning_modules.backbones.resnet2d import RESNET50
 
 SMALL = {
     "proxy": dict(profiles.PROXY_MODULE),
     "smoke": dict(profiles.SMOKE_MODULE),
     "proxy, MobileNetV2": {**profiles.PROXY_MODULE, "backbone": profiles.PROXY_MOBILENET_V2},
     "proxy, BN-Inception": {**profiles.PROXY_MODULE, "backbone": profiles.PROXY_BN_INCEPTION},
+    "smoke, MobileNetV2": {**profiles.SMOKE_MODULE, "backbone": profiles.SMOKE_MOBILENET_V2},
 }
 EACH_SMALL = pytest.mark.parametrize("arguments", SMALL.values(), ids=SMALL)
 
@@ -59,15 +61,38 @@ def test_the_small_resnet_has_the_modules_of_the_papers_in_every_stage():
         (profiles.SOMETHING_RECIPE, 50, (30, 40, 45), 64),
         (profiles.JESTER_RECIPE, 30, (10, 20, 25), 64),
         (profiles.EGOGESTURE_RECIPE, 25, (5, 10, 15), 64),
-        (profiles.SOMETHING_RECIPE_16, 50, (30, 40, 45), 48),
-        (profiles.JESTER_RECIPE_16, 30, (10, 20, 25), 48),
-        (profiles.EGOGESTURE_RECIPE_16, 25, (5, 10, 15), 48),
+        (profiles.JESTER_RELEASED_RECIPE, 25, (5, 10, 15), 64),
+        (profiles.EGOGESTURE_RELEASED_RECIPE, 20, (5, 10, 15), 64),
     ],
 )
-def test_the_paper_recipes_are_those_of_section_4_2(recipe, epochs, drops, batch):
+def test_the_recipes_are_those_of_section_4_2_and_of_the_released_scripts(recipe, epochs, drops, batch):
     assert recipe.epochs == epochs and recipe.batch_size == batch
     for epoch in range(epochs):
         rate = 0.01 * 0.1 ** sum(epoch >= drop for drop in drops)
         assert recipe.lr_at(epoch, 0.0) == pytest.approx(rate) == recipe.lr_at(epoch, 0.9)
     assert (recipe.optimizer.momentum, recipe.optimizer.weight_decay) == (0.9, 5e-4)
     assert recipe.clipping.max_norm == 20.0
+
+
+def test_the_released_schedule_replaces_the_papers_of_the_same_data_set_alone():
+    for paper, released in (
+        (profiles.EGOGESTURE_RECIPE, profiles.EGOGESTURE_RELEASED_RECIPE),
+        (profiles.JESTER_RECIPE, profiles.JESTER_RELEASED_RECIPE),
+        (profiles.SOMETHING_RECIPE, profiles.SOMETHING_RECIPE),
+        (profiles.PROXY_RECIPE, profiles.PROXY_RECIPE),
+    ):
+        assert profiles.released_stages(paper.stages) == released.stages
+
+
+def test_16_segments_take_batches_of_48():
+    assert [profiles.batch_of_16_segments(size) for size in (64, 32, 4)] == [48, 24, 3]
+
+
+@pytest.mark.parametrize(
+    "resnet", [RESNET50, profiles.PROXY_RESNET, profiles.SMOKE_RESNET], ids=["paper", "proxy", "smoke"]
+)
+def test_every_profile_has_the_three_backbones(resnet):
+    kinds = [type(change(resnet)).__name__ for change in (profiles.bn_inception, profiles.mobilenet_v2)]
+    assert kinds == ["BNInceptionSpec", "MobileNetV2Spec"]
+    full = (profiles.bn_inception(resnet) == BN_INCEPTION, profiles.mobilenet_v2(resnet) == MOBILENET_V2)
+    assert full == (resnet == RESNET50,) * 2

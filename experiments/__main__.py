@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from experiments.harness import arguments as flags
 from experiments.harness.cli import EXIT_BAD_ARGUMENT, run_tables
+from experiments.harness.evidence_file import read_evidence
 from experiments.harness.index import verdict_counts
 from experiments.harness.plan import Job
 from experiments.harness.spec import Table
@@ -37,7 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_ARGUMENT
     if given.list:
-        print("\n".join(map(committed_line, chosen)))
+        try:
+            print("\n".join(map(committed_line, chosen)))
+        except ValueError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_BAD_ARGUMENT
         return 0
     tables = [table for table in map(table_of, chosen) if table is not None]
     return run_tables(tables, given, show=_print_line)
@@ -74,7 +78,7 @@ def committed_line(script: Path) -> str:
     match = SCRIPT_NAME.fullmatch(script.stem)
     assert match is not None
     folder, name = results_folder() / match["paper"], match["name"]
-    found = [_summary(json.loads(path.read_text())) for path in sorted(folder.glob(f"{name}.*.json"))]
+    found = [_summary(read_evidence(path)) for path in sorted(folder.glob(f"{name}.*.json"))]
     found += ["drawn"] if not found and any(folder.glob(f"{name}.*png")) else []
     title = (ast.get_docstring(ast.parse(script.read_text())) or script.stem).splitlines()[0]
     return f"{script.stem:24} {'; '.join(found) or 'nothing committed':56} {title}"

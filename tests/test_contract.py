@@ -12,7 +12,7 @@ import torch
 from datamodules.base import ClipDataModule
 from datamodules.batch import ClipBatch
 from datamodules.video import UndecodableVideoError
-from experiments import ligar_ablations, ligar_table1, ligar_table2, ligar_table3, ligar_table4
+from experiments import action_net_table3, action_net_table5, ligar_ablations, ligar_table1, ligar_table3, ligar_table4
 from experiments.harness import build_module
 from experiments.harness.cell import Evaluation, Options
 from experiments.harness.measure import clip_shape
@@ -23,7 +23,8 @@ from lightning_modules.base import ClipClassifier
 from lightning_modules.checkpoints import read_checkpoint
 from tests.tiny_cells import lively, runtime, save_lively_weights, some_clips
 
-TABLES = (ligar_table1.TABLE, ligar_table2.TABLE, ligar_table3.TABLE, ligar_table4.TABLE, ligar_ablations.TABLE)
+SCRIPTS = (ligar_table1, ligar_table3, ligar_table4, ligar_ablations, action_net_table3, action_net_table5)
+TABLES = tuple(script.TABLE for script in SCRIPTS)
 SMOKE = Options(profile="smoke", seeds=(0,), init_checkpoint="none")
 
 pytestmark = pytest.mark.usefixtures("benchmark_cache")
@@ -37,7 +38,7 @@ LAST_ROW = pytest.mark.parametrize(("table", "row"), LAST_ROWS, ids=[table.id fo
 
 def smoke_cell(table: Table, row: Row, column: int = -1) -> Evaluation:
     """Return a row's smoke cell; the last data column of LIGAR's tables has several views."""
-    columns = [c for c in table.columns if c.data is not None]
+    columns = [c for c in table.columns if c.data is not None and (row.on is None or c.group in row.on)]
     return evaluation_cell(table, row, columns[column], 0, SMOKE)
 
 

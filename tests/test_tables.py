@@ -14,8 +14,10 @@ import pytest
 
 from experiments import __main__ as many
 from experiments.harness import main
+from experiments.harness.cell import Options
 from experiments.harness.spec import ALL, PROFILES, Claim, Table
-from experiments.harness.store import RESULTS_VARIABLE
+from experiments.harness.store import RESULTS_VARIABLE, Store
+from experiments.harness.table_cells import TableCells
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_CLAIMS = ROOT.parent / "shared" / "facts" / "claims.json"
@@ -44,7 +46,10 @@ def published_claims() -> dict[str, dict[str, Any]]:
 
 
 def columns_of(table: Table, claim: Claim) -> list[int]:
-    return [i for i, column in enumerate(table.columns) if claim.columns == ALL or column.key in claim.columns]
+    return [
+        i for i, column in enumerate(table.columns)
+        if (not column.is_cost if claim.columns == ALL else column.key in claim.columns)
+    ]  # fmt: skip
 
 
 each_table = pytest.mark.parametrize("name", TABLES)
@@ -85,14 +90,16 @@ def test_a_dry_run_lists_every_cell_and_touches_nothing(name: str, results: Path
     table = TABLES[name]
     status, printed, _ = run(capsys, table, "--dry-run", "--seeds", "2", "--no-controls")
     assert status == 0
+    labels = tuple(row.label for row in table.rows)
+    cells = TableCells(table, Options(seeds=(0, 1)), Store(results / "runs"), rows=labels, controls=False)
+    listed = cells.wanted()
+    lines = printed.splitlines()
+    assert len(lines) == len(listed) and all(line.startswith("missing") for line in lines)
+    assert all(any(f" {label}  (" in line for line in lines) for label in listed.values())
     for row in table.rows:
-        if not row.cited:
-            columns = [c for c in table.columns if not c.is_cost and (row.on is None or c.group in row.on)]
-            for seed in (0, 1):
-                start, end = f" {table.paper} {row.label} · ", f" · s{seed}"
-                lines = [line for line in printed.splitlines() if start in line and end in line]
-                own = {(column.group, id(column.data)) for column in columns}
-                assert 0 < len(lines) <= len(own) and all(line.startswith("missing") for line in lines), row.label
+        columns = [c for c in table.columns if not c.is_cost and (row.on is None or c.group in row.on)]
+        for column in columns if not row.cited else ():  # rows and columns that ask for the same share a line
+            assert {cells.evaluation(row, column, seed) for seed in (0, 1)} <= listed.keys(), row.label
     assert not any(results.iterdir())
 
 
@@ -168,7 +175,9 @@ def test_tables_run_in_one_pool_at_smoke_size(tmp_path: Path):
 
 
 def test_listing_reads_results_alone_and_at_once(tmp_path: Path):
-    evidence = {"profile": "proxy", "conditions": {"seeds": [0, 1]}, "claims": [{"verdict": "undecided"}] * 3}
+    claim = {"better": "w/ ACS", "relation": ">", "worse": "w/o ACS", "verdict": "undecided"}
+    evidence = {"table": "ligar/table3", "title": "", "profile": "proxy", "conditions": {"seeds": [0, 1]},
+                "columns": [], "rows": [], "claims": [claim] * 3, "cells": []}  # fmt: skip
     (tmp_path / "ligar").mkdir()
     (tmp_path / "ligar/table3.proxy.json").write_text(json.dumps(evidence))
     code = (
@@ -202,3 +211,18 @@ def test_a_figure_is_listed_as_drawn_and_a_script_without_results_as_uncommitted
     (results / "ligar").mkdir()
     (results / "ligar/figure9.proxy.png").touch()
     assert "drawn" in many.committed_line(script)
+
+
+def test_a_damaged_file_among_the_results_is_named(results: Path, capsys: pytest.CaptureFixture[str]):
+    (results / "ligar").mkdir()
+    (results / "ligar/table3.proxy.json").write_text("{")
+    assert many.main(["--list"]) == 2
+    assert "table3.proxy.json is damaged" in capsys.readouterr().err
+
+
+def test_costs_of_chosen_rows_are_those_rows_alone(capsys: pytest.CaptureFixture[str]):
+    table = TABLES["ligar_table3"]
+    status, printed, _ = run(capsys, table, "--costs", "--json", "--rows", "w/ ACS")
+    assert status == 0 and list(json.loads(printed)) == [f"{table.id}: w/ ACS"]
+    status, _, error = run(capsys, table, "--costs", "--rows", "no such row")
+    assert status == 2 and "has no row 'no such row'" in error

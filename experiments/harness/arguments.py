@@ -27,17 +27,17 @@ def parser(description: str) -> argparse.ArgumentParser:
     what.add_argument("--data-root", type=Path, help=roots)
     own = "your own data set in place of the table's: a folder per class under train/ and val/"
     what.add_argument("--data", choices=("folder",), help=own)
-    what.add_argument("--size", choices=("proxy", "paper"), default="proxy", help="with --data: which network")
+    what.add_argument("--size", choices=("proxy", "paper"), help="with --data: which network (default proxy)")
     what.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows")
-    what.add_argument(
-        "--columns", nargs="+", metavar="GROUP", help="only these data sets, as printed in the table's head"
-    )
-    what.add_argument("--seeds", type=int, default=DEFAULT_SEEDS, metavar="N", help="run seeds 0 to N-1 (default 3)")
+    sets = "only these data sets, as printed in the table's head; with --data: the one whose protocol is used"
+    what.add_argument("--columns", nargs="+", metavar="GROUP", help=sets)
+    seeds = f"run seeds 0 to N-1 (default {DEFAULT_SEEDS})"
+    what.add_argument("--seeds", type=int, metavar="N", help=seeds)
     cut = "a real run cut short, and marked so: N batches per epoch and test, one epoch per stage"
     what.add_argument("--limit-batches", type=int, metavar="N", help=cut)
-    what.add_argument("--batch-size", type=int, help="videos per batch in place of the recipe's")
+    what.add_argument("--batch-size", type=int, help="videos per batch in place of the recipes', pre-trainings' too")
     what.add_argument("--views", type=int, help="test views in place of the table's")
-    start = "start from this checkpoint, in place of every initialisation or of the named one; 'none': from scratch"
+    start = "start from this checkpoint, in place of every row's initialisation or of the named one; 'none': scratch"
     what.add_argument("--init-checkpoint", action="append", default=[], metavar="[NAME=]FILE", help=start)
     trained = "trained weights in place of every training (ours, or the authors' released ones); with --test-only"
     what.add_argument("--checkpoint", type=Path, metavar="FILE", help=trained)
@@ -57,7 +57,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     how.add_argument("--no-wandb", action="store_true", help="log curves to CSV files only")
     show = parse.add_argument_group("what to show")
     show.add_argument("--dry-run", action="store_true", help="list the cells and their state")
-    show.add_argument("--costs", action="store_true", help="parameters and operations of every row, no training")
+    show.add_argument("--costs", action="store_true", help="parameters and operations of the rows, no training")
     show.add_argument("--json", action="store_true", help="with --costs: as JSON")
     show.add_argument("--render-only", action="store_true", help="render again from stored evidence, no training")
     show.add_argument(
@@ -77,32 +77,14 @@ def options(arguments: argparse.Namespace) -> Options:
                         ("--views", arguments.views)):  # fmt: skip
         if value is not None and value < 1:
             raise ValueError(f"{flag} {value}: must be 1 or more")
-    if arguments.data is not None and arguments.data_root is None:
-        raise ValueError("--data folder needs --data-root, the folder that holds train/ and val/")
-    if arguments.data_root is not None and not arguments.data_root.is_dir():
-        raise ValueError(f"--data-root {arguments.data_root}: no such folder")
-    if arguments.data_root is not None and arguments.data is None and arguments.profile != "paper":
-        raise ValueError(
-            "--data-root is for --profile paper or --data folder; the embedded benchmark makes its own videos"
-        )
-    if arguments.data is not None and arguments.profile != "proxy":
-        raise ValueError(
-            f"--data {arguments.data} takes its network from --size, not from --profile {arguments.profile}"
-        )
-    if arguments.data is not None and arguments.commit_results:
-        raise ValueError("--commit-results is for the paper's own tables, not for --data")
+    _refuse_contradictions(arguments)
+    if arguments.commit_results:
+        _refuse_parts(arguments)
     start, named = _init_checkpoints(arguments.init_checkpoint)
-    if (arguments.checkpoint is not None) != arguments.test_only:
-        raise ValueError(
-            "--checkpoint FILE and --test-only go together; to train on from a file: --init-checkpoint FILE"
-        )
-    if arguments.checkpoint is not None and not arguments.checkpoint.is_file():
-        raise ValueError(f"--checkpoint {arguments.checkpoint}: no such file")
-    if arguments.checkpoint is not None and arguments.commit_results:
-        raise ValueError("--commit-results is for what was trained here, not for --checkpoint")
-    seeds = arguments.seeds if arguments.profile != "smoke" else min(arguments.seeds, 2)
+    seeds = arguments.seeds or DEFAULT_SEEDS
+    seeds = seeds if arguments.profile != "smoke" else min(seeds, 2)
     return Options(
-        profile=arguments.size if arguments.data is not None else arguments.profile,
+        profile=arguments.size or "proxy" if arguments.data is not None else arguments.profile,
         seeds=tuple(range(seeds)) if arguments.checkpoint is None else (0,),
         data_root=arguments.data_root,
         data=_own_data(arguments),
@@ -115,12 +97,56 @@ def options(arguments: argparse.Namespace) -> Options:
     )
 
 
+def _refuse_contradictions(given: argparse.Namespace) -> None:
+    """Raise a ValueError for flags that need, exclude or would silently ignore each other."""
+    own, root, checkpoint = given.data is not None, given.data_root, given.checkpoint
+    smoke = given.profile == "smoke"
+    for refused, message in (
+        (own and root is None, "--data folder needs --data-root, the folder that holds train/ and val/"),
+        (root is not None and not root.is_dir(), f"--data-root {root}: no such folder"),
+        (root is not None and not own and given.profile != "paper",
+         "--data-root is for --profile paper or --data folder; the embedded benchmark makes its own videos"),
+        (own and given.profile != "proxy",
+         f"--data {given.data} takes its network from --size, not from --profile {given.profile}"),
+        (given.size is not None and not own, "--size is for --data folder; the table's own size is its --profile"),
+        (own and given.commit_results, "--commit-results is for the paper's own tables, not for --data"),
+        ((checkpoint is not None) != given.test_only,
+         "--checkpoint FILE and --test-only go together; to train on from a file: --init-checkpoint FILE"),
+        (checkpoint is not None and not checkpoint.is_file(), f"--checkpoint {checkpoint}: no such file"),
+        (checkpoint is not None and given.commit_results,
+         "--commit-results is for what was trained here, not for --checkpoint"),
+        (checkpoint is not None and given.init_checkpoint,
+         "--init-checkpoint says where a training starts; with --checkpoint nothing is trained"),
+        (checkpoint is not None and given.seeds is not None,
+         "--seeds: the weights of --checkpoint are tested once, there is no seed"),
+        (given.json and not given.costs, "--json is for --costs"),
+        (smoke and given.commit_results, "--commit-results: the smoke profile leaves nothing behind"),
+        (smoke and given.render_only, "--render-only: the smoke profile leaves no evidence behind"),
+    ):  # fmt: skip
+        if refused:
+            raise ValueError(message)
+
+
+def _refuse_parts(given: argparse.Namespace) -> None:
+    """Raise a ValueError for flags by which less, or something else, than the table would be committed."""
+    rows = given.rows if given.rows != ["all"] else None
+    for flag, value in (("--rows", rows), ("--columns", given.columns), ("--limit-batches", given.limit_batches),
+                        ("--views", given.views), ("--batch-size", given.batch_size),
+                        ("--no-controls", given.no_controls)):  # fmt: skip
+        if value:
+            raise ValueError(f"--commit-results writes the whole table as published; {flag} would leave out or change "
+                             "a part of it: run without one of the two")  # fmt: skip
+
+
 def _init_checkpoints(given: list[str]) -> tuple[str | None, tuple[tuple[str, str], ...]]:
     """Split ``FILE`` and ``NAME=FILE`` arguments; a file whose own name holds a ``=`` can be given as ``./a=b``."""
     named = tuple((text.split("=", 1)[0], text.split("=", 1)[1]) for text in given if _is_named(text))
     plain = [text for text in given if not _is_named(text)]
     if len(plain) > 1:
         raise ValueError(f"--init-checkpoint {plain[1]}: only one without a name; write NAME=FILE for the others")
+    names = [name for name, _ in named]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"--init-checkpoint {twice[0]}=...: given twice")
     return (plain[0] if plain else None), named
 
 
@@ -142,7 +168,14 @@ def num_jobs(arguments: argparse.Namespace) -> int:
         return arguments.jobs
     if arguments.accelerator == "gpu":
         return 1
-    return max(1, len(os.sched_getaffinity(0)) // arguments.devices)
+    return max(1, available_cores() // arguments.devices)
+
+
+def available_cores() -> int:
+    """Return how many processor cores this process may use; where the system does not say, all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def num_workers(arguments: argparse.Namespace) -> int:

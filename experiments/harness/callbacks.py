@@ -54,7 +54,7 @@ class Curves(L.Callback):
         share = trainer.datamodule.true_action_share(batch)
         if share is not None:
             self._action_share.append(float(share.mean()))
-            self._without_action.append(float((share == 0).mean()))
+            self._without_action.append(trainer.datamodule.clips_without_action(batch))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Append this epoch's values."""

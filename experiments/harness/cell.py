@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.synthetic.members import GENERATOR_VERSION, Member
-from experiments.harness.spec import Build
+from experiments.harness.spec import Build, RuntimeName
 
 FINGERPRINT_LENGTH = 20
 
@@ -28,8 +28,9 @@ class Options:
         data_root: folder with the real videos; None for the embedded benchmark.
         data: a source that replaces the table's data sets; None keeps them.
         limit_batches: cut every epoch and test short, and every stage to one epoch; None runs in full.
-        init_checkpoint: file in place of every pre-training; ``"none"`` trains from scratch; None as the table says.
-        init_files: (name of an initialisation, file) pairs, before ``init_checkpoint``.
+        init_checkpoint: file in place of the initialisation of every row but those pre-trained with the row's own
+            network; ``"none"`` trains all from scratch; None as the table says.
+        init_files: (name of an initialisation, file or ``"none"``) pairs, before ``init_checkpoint``.
         checkpoint: file with trained weights that takes the place of every training: nothing is trained.
         batch_size: videos per batch in place of the recipe's.
         views: test views in place of the table's.
@@ -122,7 +123,7 @@ class Evaluation:
 
     training: Training
     data: Build
-    runtime: str = "torch"
+    runtime: RuntimeName = "torch"
 
     @cached_property
     def arguments(self) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def check_table(table: Table) -> None:
         _check_claim(table, claim)
     if table.baseline:
         table.row(table.baseline)
+    if all(column.is_cost for column in table.columns):
+        raise ValueError(f"{table.id}: every column is a cost; a table needs one with data, whose clips costs are of")
     if all(row.cited for row in table.rows):
         raise ValueError(f"{table.id}: every row is cited; nothing would run")
 
@@ -158,6 +160,15 @@ def _check_claim(table: Table, claim: Claim) -> None:
         for key in () if claim.columns == ALL else claim.columns:
             table.column(key)
         if claim.worse_column is not None:
-            table.column(claim.worse_column)
+            _check_comparable(table.column(claim.columns[0]), table.column(claim.worse_column))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+
+
+def _check_comparable(column: Column, other: Column) -> None:
+    """Two costs, or two accuracies of one metric on one data set: the difference is paired by test video."""
+    if column.is_cost and other.is_cost:
+        return
+    if (column.is_cost, column.metric, column.group) != (other.is_cost, other.metric, other.group):
+        raise ValueError(f"{column.key!r} ({column.metric}) and worse_column {other.key!r} ({other.metric}) cannot be "
+                         "compared; accepted: two costs, or two columns of one metric and group")  # fmt: skip

@@ -24,7 +24,7 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
     table, found = cells.table, []
     for claim in table.claims:
         for column in table.columns:
-            if claim.columns != ALL and column.key not in claim.columns:
+            if column.is_cost if claim.columns == ALL else column.key not in claim.columns:
                 continue
             better, worse = table.row(claim.better), table.row(claim.worse)
             other = table.column(claim.worse_column) if claim.worse_column is not None else column
@@ -42,7 +42,7 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
                 "verdict": "not run",
             }
             if column.is_cost:
-                entry |= _cost_claim(table, claim, better, worse, column, costs)
+                entry |= _cost_claim(table, claim, (better, column), (worse, other), costs)
             elif better.cited or worse.cited:
                 entry["verdict"] = "cited"
             elif cells.runs(better, column) and cells.runs(worse, other):
@@ -58,19 +58,19 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
 
 
 def _cost_claim(
-    table: Table, claim: Claim, better: Row, worse: Row, column: Column, costs: Costs | None
+    table: Table, claim: Claim, better: tuple[Row, Column], worse: tuple[Row, Column], costs: Costs | None
 ) -> dict[str, Any]:
     """Compare two costs, which have no spread: computed from our networks, or as published for a cited row."""
-    index = table.columns.index(column)
     values = []
-    for row in (better, worse):
-        text = row.published[index]
+    for row, column in (better, worse):
+        text = row.published[table.columns.index(column)]
         if row.cited and text is not None:
             values.append(float(text))
         elif not row.cited and costs is not None:
             values.append(costs(row, column))
-    if len(values) < 2 or (better.cited and worse.cited):
-        return {"verdict": "cited" if better.cited and worse.cited else "not run"}
+    both_cited = better[0].cited and worse[0].cited
+    if len(values) < 2 or both_cited:
+        return {"verdict": "cited" if both_cited else "not run"}
     difference = values[0] - values[1]
     holds = difference > claim.margin if claim.relation == ">" else abs(difference) <= claim.margin
     return {"costs": values, "verdict": "reproduced" if holds else "not reproduced"}

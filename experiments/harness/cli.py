@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -15,17 +14,18 @@ from typing import Any
 
 from experiments.harness import arguments as flags
 from experiments.harness.cell import Evaluation, Options
+from experiments.harness.claims import Costs
 from experiments.harness.console import print_cells, print_costs, print_table
 from experiments.harness.display import Display
-from experiments.harness.draw import draw_curves, draw_table
 from experiments.harness.evidence import gather
-from experiments.harness.figures import draw_figure
-from experiments.harness.index import write_index
+from experiments.harness.evidence_file import read_evidence
+from experiments.harness.figures import draw_figure, figure_rows
+from experiments.harness.pages import options_suffix, write_pages, write_rendered
 from experiments.harness.plan import Job, plan
-from experiments.harness.render import table_cells, to_csv, to_json, to_markdown
+from experiments.harness.request import chosen_rows, requested_cells
 from experiments.harness.spec import Figure, Table
 from experiments.harness.stale import forget
-from experiments.harness.store import Store, results_folder, write_atomic
+from experiments.harness.store import Store, results_folder
 from experiments.harness.table_cells import TableCells
 from experiments.harness.tracking import Tracking
 
@@ -51,20 +51,28 @@ def main(spec: Table | Figure, argv: Sequence[str] | None = None) -> None:
 
 
 def run_figure(figure: Figure, arguments: argparse.Namespace) -> int:
-    """Run the missing cells of a figure's rows, draw it, return the exit status."""
-    try:
-        options = flags.options(arguments)
-        arguments.rows = list(figure.rows)
-        with _places(arguments, options) as places:
-            status = _run_tables([figure.table], arguments, options, places, lambda evidence, jobs: None)
-            if status == 0 and not (arguments.dry_run or arguments.costs):
-                path = places.rendered / figure.table.paper / f"{figure.id.split('/')[1]}.{options.profile}.png"
-                draw_figure(figure, _cells(figure.table, options, places.store, arguments), path)
-                print(f"drawn: {path}")
-            return status
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_BAD_ARGUMENT
+    """Run the missing cells of a figure's rows, draw it, return the exit status; its table's pages are left alone."""
+
+    def run(options: Options, places: Places) -> int:
+        if arguments.render_only:
+            raise ValueError("--render-only is for tables; a figure is drawn again from its cells: run it without")
+        arguments.rows = list(figure_rows(figure, arguments.rows))
+        if options.checkpoint is not None and len(arguments.rows) > 1:
+            rows = ", ".join(map(repr, arguments.rows))
+            raise ValueError(f"--checkpoint: say with --rows which row of {figure.id} it was trained for: {rows}")
+        if arguments.costs:
+            print_costs([(figure.table, arguments.rows)], as_json=arguments.json)
+            return 0
+        [cells] = requested_cells([figure.table], options, places.store, arguments)
+        jobs = _run_missing([cells], arguments, options, places)
+        if jobs is None or (status := _say_failed(jobs)):
+            return 0 if jobs is None else status
+        name = f"{figure.id.split('/')[1]}.{options_suffix(options)}.png"
+        draw_figure(figure, cells, places.rendered / figure.table.paper / name)
+        print(f"drawn: {places.rendered / figure.table.paper / name}")
+        return 0
+
+    return _run(run, arguments)
 
 
 def run_tables(tables: Sequence[Table], arguments: argparse.Namespace, show: Show | None = None) -> int:
@@ -78,10 +86,15 @@ def run_tables(tables: Sequence[Table], arguments: argparse.Namespace, show: Sho
     Returns:
         The exit status.
     """
+    return _run(lambda options, places: _run_tables(tables, arguments, options, places, show or _show), arguments)
+
+
+def _run(work: Callable[[Options, Places], int], arguments: argparse.Namespace) -> int:
+    """Do what a command line asks; what cannot be done, or is interrupted, ends in one line and an exit status."""
     try:
         options = flags.options(arguments)
         with _places(arguments, options) as places:
-            return _run_tables(tables, arguments, options, places, show or _show)
+            return work(options, places)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_ARGUMENT
@@ -110,11 +123,43 @@ def _run_tables(
     tables: Sequence[Table], arguments: argparse.Namespace, options: Options, places: Places, show: Show
 ) -> int:
     if arguments.costs:
-        print_costs(tables, as_json=arguments.json)
+        print_costs([(table, chosen_rows(table, arguments.rows)) for table in tables], as_json=arguments.json)
         return 0
     if arguments.render_only:
-        return max(_render_stored(table, options, places, show) for table in tables)
-    cells = [_cells(table, options, places.store, arguments) for table in tables]
+        return _for_each(tables, lambda table: _render_stored(table, options, places, show))
+    cells = {
+        table.id: of
+        for table, of in zip(tables, requested_cells(tables, options, places.store, arguments), strict=True)
+    }
+    jobs = _run_missing([*cells.values()], arguments, options, places)
+    if jobs is None:
+        return 0
+
+    def render(table: Table) -> None:
+        evidence = gather(cells[table.id], costs=_costs(table))
+        tracking = _tracking(arguments, places).for_table(table.id, options.profile)
+        write_rendered(evidence, table, places.rendered, tracking)
+        show(evidence, _jobs_of(cells[table.id], jobs))
+
+    return max(_for_each(tables, render), _say_failed(jobs))
+
+
+def _for_each(tables: Sequence[Table], work: Callable[[Table], None]) -> int:
+    """Render each table; one that cannot be keeps no other one from it. Return the exit status."""
+    failed = 0
+    for table in tables:
+        try:
+            work(table)
+        except ValueError as error:
+            print(f"error: {table.id}: {error}", file=sys.stderr)
+            failed = EXIT_BAD_ARGUMENT
+    return failed
+
+
+def _run_missing(
+    cells: Sequence[TableCells], arguments: argparse.Namespace, options: Options, places: Places
+) -> list[Job] | None:
+    """Run what is missing; return the jobs, None after a dry run."""
     wanted: dict[Evaluation, str] = {}
     for of_table in cells:
         for cell, label in of_table.wanted().items():
@@ -122,42 +167,24 @@ def _run_tables(
     _report_videos(wanted)
     if arguments.dry_run:
         print_cells(wanted, places.store)
-        return 0
+        return None
     if arguments.refresh is not None:
         forget(wanted, places.store, only_stale=arguments.refresh == "stale")
     jobs = plan(wanted, places.store)
-    for table, of_table in zip(tables, cells, strict=True):
+    for of_table in cells:
         for job in _jobs_of(of_table, jobs):
-            job.table = job.table or table.id
+            job.table = job.table or of_table.table.id
     _run_jobs(jobs, arguments, places)
-    for table, of_table in zip(tables, cells, strict=True):
-        evidence = gather(of_table, costs=_costs(table))
-        tracking = _tracking(arguments, places).for_table(table.id, options.profile)
-        write_rendered(evidence, table, places.rendered, tracking)
-        show(evidence, _jobs_of(of_table, jobs))
+    return jobs
+
+
+def _say_failed(jobs: list[Job]) -> int:
+    """Print how many jobs failed; return the exit status."""
     failed = [job for job in jobs if job.state in ("failed", "blocked")]
     if failed:
         print(f"{len(failed)} of {len(jobs)} jobs failed or were blocked; the table shows a dash for their cells. "
               "Start the script again to retry them.", file=sys.stderr)  # fmt: skip
     return EXIT_FAILED_CELLS if failed else 0
-
-
-def _cells(table: Table, options: Options, store: Store, arguments: argparse.Namespace) -> TableCells:
-    rows = tuple(arguments.rows) if arguments.rows else tuple(row.label for row in table.rows)
-    if rows == ("all",):
-        rows = tuple(row.label for row in table.rows)
-    for label in rows:
-        table.row(label)
-    run = [row.label for row in table.rows if not row.cited]
-    if options.checkpoint is not None and not arguments.rows and len(run) > 1:
-        raise ValueError(f"--checkpoint: say with --rows which row of {table.id} it was trained for: {', '.join(run)}")
-    known = {column.group for column in table.columns if not column.is_cost}
-    for group in arguments.columns or ():
-        if group not in known:
-            raise ValueError(f"--columns {group!r}: {table.id} has {', '.join(sorted(map(repr, known)))}")
-    groups = tuple(arguments.columns) if arguments.columns and options.data is None else None
-    controls = not arguments.no_controls and options.profile == "proxy" and options.data is None
-    return TableCells(table, options, store, rows=rows, controls=controls, groups=groups)
 
 
 def _report_videos(wanted: dict[Evaluation, str]) -> None:
@@ -207,7 +234,7 @@ def _tracking(arguments: argparse.Namespace, places: Places) -> Tracking:
     return Tracking.detect(places.store.root, wanted=not arguments.no_wandb and arguments.profile != "smoke")
 
 
-def _costs(table: Table) -> Any:
+def _costs(table: Table) -> Costs | None:
     if not any(column.is_cost for column in table.columns):
         return None
     from experiments.harness.measure import cost_value
@@ -215,69 +242,18 @@ def _costs(table: Table) -> Any:
     return lambda row, column: cost_value(table, row, column)
 
 
-def write_rendered(evidence: dict[str, Any], table: Table, folder: Path, tracking: Tracking | None = None) -> None:
-    """Write a table's evidence and its pages; log the table."""
-    stem = folder / table.paper / f"{table.name}.{_suffix(evidence)}"
-    write_atomic(stem.with_name(stem.name + ".json"), to_json(evidence))
-    write_pages(evidence, table, folder)
-    if tracking is not None:
-        heads, rows = table_cells(evidence)
-        verdicts = {f"verdict/{c['id']}/{c['column']}": c["verdict"] for c in evidence["claims"]}
-        tracking.log_table(heads, rows, verdicts)
-
-
-def write_pages(evidence: dict[str, Any], table: Table, folder: Path) -> Path:
-    """Write a table's Markdown, CSV and pictures; return their path without suffix."""
-    stem = folder / table.paper / f"{table.name}.{_suffix(evidence)}"
-    write_atomic(stem.with_name(stem.name + ".md"), to_markdown(evidence, _beside(evidence, table, folder)))
-    write_atomic(stem.with_name(stem.name + ".csv"), to_csv(evidence))
-    draw_table(evidence, stem.with_name(stem.name + ".png"))
-    draw_curves(evidence, stem.with_name(stem.name + ".curves.png"))
-    if folder == results_folder():
-        write_index(folder)
-    return stem
-
-
-def _beside(evidence: dict[str, Any], table: Table, folder: Path) -> dict[str, Any] | None:
-    """Return the committed evidence to show beside a user's own run of the same table; None where that is pointless."""
-    if folder == results_folder() or evidence["conditions"]["own_data"] is not None:
-        return None
-    committed = _committed(table, evidence["profile"])
-    return None if committed == evidence else committed
-
-
-def _suffix(evidence: dict[str, Any]) -> str:
-    conditions = evidence["conditions"]
-    return stem_suffix(evidence["profile"], conditions["own_data"] is not None, conditions["checkpoint"] is not None)
-
-
-def stem_suffix(profile: str, own_data: bool, checkpoint: bool) -> str:
-    """Return the part of a result's file name that says what was run."""
-    return ("own-data-" if own_data else "") + ("checkpoint-" if checkpoint else "") + profile
-
-
-def _committed(table: Table, profile: str) -> dict[str, Any] | None:
-    path = results_folder() / table.paper / f"{table.name}.{profile}.json"
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def _render_stored(table: Table, options: Options, places: Places, show: Show) -> int:
-    """Render again from the user's own evidence, else from what comes with the repository; return the exit status.
+def _render_stored(table: Table, options: Options, places: Places, show: Show) -> None:
+    """Render again from the user's own evidence, else from what comes with the repository.
 
     The pages go where a run's would; evidence is read and left alone.
     """
-    suffix = stem_suffix(options.profile, options.data is not None, options.checkpoint is not None)
+    suffix = options_suffix(options)
     for folder in dict.fromkeys((places.rendered, results_folder())):
         path = folder / table.paper / f"{table.name}.{suffix}.json"
         if path.exists():
-            try:
-                evidence = json.loads(path.read_text())
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path} is damaged ({error}); run the table again or restore the file") from error
+            evidence = read_evidence(path)
             stem = write_pages(evidence, table, places.rendered)
             show(evidence, [])
             print(f"rendered from {path} to {stem}.md, .csv, .png")
-            return 0
-    missing = f"{table.id}: no evidence for profile {suffix!r} under {results_folder()}; run the script first"
-    print(f"error: {missing}", file=sys.stderr)
-    return EXIT_BAD_ARGUMENT
+            return
+    raise ValueError(f"no evidence for profile {suffix!r} under {results_folder()}; run the script first")

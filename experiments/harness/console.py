@@ -56,15 +56,15 @@ def print_cells(wanted: Mapping[Evaluation, str], store: Store) -> None:
         print(f"{store.folder(cell).state():12} {label}  (training {store.folder(cell.training).state()})")
 
 
-def print_costs(tables: Sequence[Table], *, as_json: bool) -> None:
-    """Print parameters and operations of every row's full-size network."""
+def print_costs(rows: Sequence[tuple[Table, Sequence[str]]], *, as_json: bool) -> None:
+    """Print parameters and operations of the full-size networks of these rows."""
     from experiments.harness.measure import row_costs
 
     found = {}
-    for table in tables:
-        for row in table.rows:
-            if not row.cited:
-                found[f"{table.id}: {row.label}"] = {k: round(v, 6) for k, v in row_costs(table, row).items()}
+    for table, labels in rows:
+        for label in labels:
+            costs = row_costs(table, table.row(label))
+            found[f"{table.id}: {label}"] = {key: round(value, 6) for key, value in costs.items()}
     if as_json:
         print(json.dumps(found, indent=1))
         return

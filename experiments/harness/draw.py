@@ -40,11 +40,16 @@ def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
         plt.Line2D([], [], color=OURS_COLOUR, marker="o", lw=2, label="ours, 95 % interval (ticks: seeds)"),
         plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published (real data)"),
     ]
-    where = "the paper's data" if evidence["profile"] == "paper" else "ours on the embedded benchmark"
-    figure.suptitle(f"{evidence['title']}  ·  {where}", fontsize=10)
+    figure.suptitle(f"{evidence['title']}  ·  {_where(evidence)}", fontsize=10)
     figure.legend(handles=handles, loc="lower center", ncol=2, fontsize=8, frameon=False)
     figure.tight_layout(rect=(0, 0.25 / size[1], 1, 1))
     _save(figure, path)
+
+
+def _where(evidence: Mapping[str, Any]) -> str:
+    if evidence["conditions"]["own_data"] is not None:
+        return f"your own data set ({evidence['conditions']['own_data']})"
+    return "the paper's data" if evidence["profile"] == "paper" else "ours on the embedded benchmark"
 
 
 def _draw_column(axis: Any, column: Mapping[str, Any], rows: list[Any], index: int) -> None:
@@ -57,7 +62,7 @@ def _draw_column(axis: Any, column: Mapping[str, Any], rows: list[Any], index: i
             axis.plot(ours["mean"], position, "o", color=OURS_COLOUR, ms=6, zorder=4)
             ticks = [position + 0.25] * len(ours["per_seed"])
             axis.plot(ours["per_seed"], ticks, "|", color=OURS_COLOUR, ms=5, alpha=0.6)
-    stands = f"\n{column['data']}" if column["data"] != column["group"] else ""
+    stands = f"\n{column['data']}" if column["member"] else ""
     axis.set_title(f"{column['key'].replace('/', ', ')} (%){stands}", fontsize=8)
     axis.grid(axis="x", color="#dddddd", lw=0.6)
     axis.tick_params(labelsize=8)
@@ -77,7 +82,7 @@ def draw_curves(evidence: Mapping[str, Any], path: Path) -> bool:
     figure, axes = plt.subplots(
         len(groups), len(present), figsize=(3.3 * len(present), 2.6 * len(groups)), squeeze=False
     )
-    labels = list(dict.fromkeys(cell["row"] for cell in evidence["cells"]))
+    labels = list(dict.fromkeys(row for cell in evidence["cells"] for row in cell["rows"]))
     for line, group in enumerate(groups):
         for axis, (key, title) in zip(axes[line], present, strict=True):
             drawn = [_draw_curve(axis, evidence, group, row, key, ROW_COLOURS[i % 8]) for i, row in enumerate(labels)]
@@ -94,7 +99,7 @@ def draw_curves(evidence: Mapping[str, Any], path: Path) -> bool:
 
 def _draw_curve(axis: Any, evidence: Mapping[str, Any], group: str, row: str, key: str, colour: str) -> bool:
     curves = [np.array(c["curves"][key]) for c in evidence["cells"]
-              if c["data"] == group and c["row"] == row and key in c["curves"]]  # fmt: skip
+              if c["data"] == group and row in c["rows"] and key in c["curves"]]  # fmt: skip
     if not curves:
         return False
     for curve in curves:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from datamodules.datasets.joint import members_of
 from datamodules.synthetic.members import GENERATOR_VERSION
 from experiments.harness.cell import fingerprint
 from experiments.harness.claims import Costs, judged_claims
+from experiments.harness.evidence_file import EVIDENCE_FORMAT
 from experiments.harness.predictions import pack_predictions
+from experiments.harness.resolve import initialisations, takes_unnamed_file
 from experiments.harness.spec import Column, Row
-from experiments.harness.stale import made_by_older_code
+from experiments.harness.stale import exported_by_older_code, made_by_older_code
 from experiments.harness.statistics import a_a_control, estimate, verdict
 from experiments.harness.table_cells import CONTROL_ORDERS, TableCells
 
-EVIDENCE_FORMAT = 1
 CURVE_POINTS = 40
 SIGNIFICANT_DIGITS = 6
 
@@ -35,6 +37,7 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
     """
     table, options = cells.table, cells.options
     records = _records(cells)
+    left_out = {k: v for k, v in cells.left_out.items() if not any(cells.runs(table.row(k), c) for c in cells.columns)}
     own_data = options.data is not None
     columns = cells.columns if own_data else table.columns
     evidence = {
@@ -48,19 +51,27 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
         "rows": [_row(cells, row, columns, costs) for row in table.rows],
         "claims": [] if own_data else judged_claims(cells, costs),
         "controls": _controls(cells),
-        "notes": [*table.notes, *(f"{row.label}: {row.note}" for row in table.rows if row.note)],
+        "notes": [
+            *table.notes,
+            *(f"{row.label}: {row.note}" for row in table.rows if row.note),
+            *(f"{label}: {reason}" for label, reason in left_out.items()),
+        ],
         "cells": records,
     }
     return rounded(evidence)
 
 
 def _conditions(cells: TableCells, records: list[dict[str, Any]]) -> dict[str, Any]:
-    options = cells.options
+    options, profile = cells.options, cells.options.profile
+    start = options.init_checkpoint if takes_unnamed_file(cells.table, profile) else None
+    named = {k: v for k, v in options.init_files if k in initialisations(cells.table, profile)}
     return {
         "seeds": list(options.seeds),
         "limit_batches": options.limit_batches,
-        "init_checkpoint": options.init_checkpoint,
-        "init_files": dict(options.init_files),
+        "batch_size": options.batch_size,
+        "views": options.views,
+        "init_checkpoint": None if start is None else Path(start).name,
+        "init_files": {name: Path(file).name for name, file in named.items()},
         "checkpoint": None if options.checkpoint is None else options.checkpoint.name,
         "own_data": None if options.data is None else options.data.name,
         "generator_version": GENERATOR_VERSION if any(r["member"] for r in records) else None,
@@ -72,17 +83,23 @@ def _conditions(cells: TableCells, records: list[dict[str, Any]]) -> dict[str, A
 
 
 def _records(cells: TableCells) -> list[dict[str, Any]]:
-    found = {}
+    """Return each finished cell once, with all rows and columns that share it."""
+    found: dict[str, dict[str, Any]] = {}
     for row in cells.rows:
         for column in cells.columns:
             for seed in cells.options.seeds if cells.runs(row, column) else ():
                 cell = cells.evaluation(row, column, seed)
+                if (shared := found.get(cell.fingerprint)) is not None:
+                    shared["rows"] = list(dict.fromkeys([*shared["rows"], row.label]))
+                    shared["columns"] = list(dict.fromkeys([*shared["columns"], column.key]))
+                    continue
                 folder, trained = cells.store.folder(cell), cells.store.folder(cell.training)
                 record, training = folder.record(), trained.record()
-                if record is None or training is None or cell.fingerprint in found:
+                if record is None or training is None:
                     continue
                 found[cell.fingerprint] = {
-                    "row": row.label,
+                    "rows": [row.label],
+                    "columns": [column.key],
                     "data": column.group or column.title,
                     "member": bool(members_of(cell.data.arguments["source"])),
                     "seed": seed,
@@ -95,7 +112,8 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
                     "curves": {key: thinned(points) for key, points in training["curves"].items()},
                     "versions": record["versions"],
                     "hardware": training["hardware"],
-                    "older_code": made_by_older_code(cell.training, cells.store),
+                    "older_code": made_by_older_code(cell.training, cells.store)
+                    or exported_by_older_code(cell, cells.store),
                     "predictions": pack_predictions(**folder.load_scores()),
                 }
     return list(found.values())
@@ -116,17 +134,16 @@ COUNTS = ("num_", "missing_", "undecodable_")
 
 
 def _column(cells: TableCells, column: Column) -> dict[str, Any]:
-    data = None
-    if column in cells.columns and cells.rows:
-        cell = cells.evaluation(cells.rows[0], column, cells.options.seeds[0])
-        data = cell.data.arguments["source"].name
+    row = next((row for row in cells.rows if cells.runs(row, column)), None)
+    source = cells.evaluation(row, column, cells.options.seeds[0]).data.arguments["source"] if row is not None else None
     return {
         "key": column.key,
         "title": column.title,
         "group": column.group,
         "metric": column.metric,
         "rule": column.rule if column.is_cost else None,
-        "data": data,
+        "data": None if source is None else source.name,
+        "member": source is not None and bool(members_of(source)),
     }
 
 
@@ -134,10 +151,9 @@ def _row(cells: TableCells, row: Row, columns: tuple[Column, ...], costs: Costs 
     published = list(row.published) if cells.options.data is None else [None] * len(columns)
     ours: list[Any] = []
     for column in columns:
-        if row.cited or row not in cells.rows:
-            ours.append(None)
-        elif column.is_cost:
-            ours.append({"mean": costs(row, column)} if costs is not None else None)
+        if column.is_cost:
+            shown = costs is not None and any(cells.runs(row, other) for other in cells.columns)
+            ours.append({"mean": costs(row, column)} if shown and costs is not None else None)
         elif not cells.runs(row, column):
             ours.append(None)
         else:

@@ -50,6 +50,18 @@ Load = Callable[[Cell], tuple[Any, Any]]
 Draw = Callable[[Sequence[Cell], Load], Drawing]
 
 
+def figure_rows(figure: Figure, labels: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the rows that a figure is drawn from: all of its own, or those asked for.
+
+    Raises:
+        ValueError: a row that the figure does not show.
+    """
+    for label in labels or ():
+        if label not in figure.rows:
+            raise ValueError(f"--rows {label!r}: {figure.id} shows {', '.join(map(repr, figure.rows))}")
+    return tuple(label for label in figure.rows if not labels or label in labels)
+
+
 def figure_cells(figure: Figure, cells: TableCells) -> list[Cell]:
     """Return the finished cells of a figure's rows.
 
@@ -61,7 +73,7 @@ def figure_cells(figure: Figure, cells: TableCells) -> list[Cell]:
         if row.label not in figure.rows:
             continue
         for column in cells.columns:
-            for seed in cells.options.seeds if cells.runs(row, column) else ():
+            for seed in cells.options.seeds if cells.asks(row, column) else ():
                 cell = cells.evaluation(row, column, seed)
                 record = cells.store.folder(cell).record()
                 training = cells.store.folder(cell.training).record()
@@ -101,6 +113,7 @@ def load(cell: Cell, cells: TableCells) -> tuple[Any, Any]:
     """Return a cell's trained module, in evaluation mode, and its data module."""
     from experiments.harness.runner import build_data, load_trained
 
-    evaluation = cells.evaluation(cells.table.row(cell.row), cells.table.column(cell.column), cell.seed)
+    column = next(column for column in cells.columns if column.key == cell.column)
+    evaluation = cells.evaluation(cells.table.row(cell.row), column, cell.seed)
     training = evaluation.training
     return load_trained(training, cells.store), build_data(training, evaluation.data, num_workers=0)

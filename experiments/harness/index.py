@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.synthetic.members import GENERATOR_VERSION, STAND_INS
+from experiments.harness.evidence_file import read_evidence
 from experiments.harness.markdown import markdown_table
 
 NO_TABLES = ("runs", "calibration", "benchmarks")
@@ -25,7 +26,7 @@ mid-scale, whatever the other rows do; what was measured for it stands below (`e
 
 def write_index(results: Path) -> None:
     """Write ``results/README.md`` anew."""
-    evidence = [json.loads(path.read_text()) for path in committed(results)]
+    evidence = [read_evidence(path) for path in committed(results)]
     (results / "README.md").write_text(
         "\n\n".join([HEAD, _tables(evidence), _benchmark(), *_calibrations(results)]) + "\n"
     )

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.harness.build import with_fields
 from experiments.harness.cell import fingerprint, plain
 from experiments.harness.ptflops_rule import ptflops
+from experiments.harness.resolve import module_build, protocol_build
 from experiments.harness.spec import Build, Column, Row, Table
 from lightning_modules.layers.folding import folded_parameters
 
@@ -35,10 +36,7 @@ def build_module(table: Table, *, row: str, profile: str = "paper", num_classes:
     classes = num_classes if num_classes is not None else spec.classes
     if classes is None:
         raise ValueError(f"{table.id}, row {row!r}: num_classes is needed; the row states none")
-    where = f"{table.id}, row {row!r}"
-    build = table.module.with_arguments(table.profiles[profile].module, where=where).with_arguments(
-        spec.module, where=where
-    )
+    build = module_build(table, spec, profile)
     recipe = table.profiles[profile].recipe or table.recipe
     return build.cls(**build.resolved(), num_classes=classes, recipe=with_fields(recipe, spec.recipe))
 
@@ -59,19 +57,15 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
         ``gflops_fvcore``, twice the last; ``gmacs_ptflops`` (ptflops' rule); ``num_frames`` of a clip and
         ``num_views`` of a test video.
     """
-    column = next(column for column in table.columns if column.data is not None)
-    assert column.data is not None
+    columns = [column for column in table.columns if column.data is not None]
+    column = next((column for column in columns if row.on is None or column.group in row.on), columns[0])
+    data = protocol_build(table, row, column, "paper")
     if num_classes is None and row.classes is None:
-        source = column.data.arguments["source"]
-        num_classes = getattr(source, "num_classes", None)
-    data = column.data.with_arguments(row.data, where=f"{table.id}, row {row.label!r}")
+        num_classes = getattr(data.arguments["source"], "num_classes", None)
     with torch.device("meta"):
         module = build_module(table, row=row.label, profile="paper", num_classes=num_classes).eval()
     shape = clip_shape(data)
-    build = table.module.with_arguments(table.profiles["paper"].module, where=row.label).with_arguments(
-        row.module, where=row.label
-    )
-    key = fingerprint([plain(build), module.num_classes, shape])
+    key = fingerprint([plain(module_build(table, row, "paper")), module.num_classes, shape])
     if key not in _COUNTED:  # rows that differ in training alone share a network
         _COUNTED[key] = _network_costs(module, shape)
     views = data.resolved()["views"] * data.resolved().get("crops", 1)

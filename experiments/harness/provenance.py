@@ -13,6 +13,7 @@ from experiments.harness.store import REPOSITORY
 
 PACKAGES = ("torch", "torchvision", "lightning", "numpy", "av")
 OWN_PACKAGES = ("lightning_modules", "datamodules")
+EXPORT = "experiments.deploy"
 
 
 def versions() -> dict[str, str]:
@@ -52,10 +53,20 @@ def source_hash(*classes: type) -> str:
 
     Comments, docstrings and layout do not count: they change no result.
     """
-    todo = [cls.__module__ for cls in classes]
+    return _hash_of([cls.__module__ for cls in classes], OWN_PACKAGES)
+
+
+@cache
+def export_hash() -> str:
+    """Return a hash over the code that exports a network and computes an exported one's scores."""
+    return _hash_of([f"{EXPORT}.export"], (*OWN_PACKAGES, EXPORT))
+
+
+def _hash_of(todo: list[str], packages: tuple[str, ...]) -> str:
+    """Hash the code of modules and of all that they import from these packages."""
     files: set[Path] = set()
     while todo:
-        path = _module_path(todo.pop())
+        path = _module_path(todo.pop(), packages)
         if path is None or path in files:
             continue
         files.add(path)
@@ -76,8 +87,8 @@ def _code(path: Path) -> str:
     return ast.unparse(tree)
 
 
-def _module_path(module: str) -> Path | None:
-    if module.split(".")[0] not in OWN_PACKAGES:
+def _module_path(module: str, packages: tuple[str, ...]) -> Path | None:
+    if not any(f"{module}.".startswith(f"{package}.") for package in packages):
         return None
     path = REPOSITORY.joinpath(*module.split("."))
     if path.with_suffix(".py").exists():
@@ -92,4 +103,4 @@ def _own_imports(path: Path) -> list[str]:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    return [name for name in names if name.split(".")[0] in OWN_PACKAGES]
+    return names

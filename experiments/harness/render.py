@@ -13,6 +13,7 @@ from experiments.harness.render_claims import claims_section
 
 PERCENT_METRICS = ("top1", "top5", "mean_class_acc", "map")
 COUNTS = ("num_frames", "num_views")
+COUNTED_BY_A_RULE = ("gmacs", "gflops")
 ORDERS = ("forward", "shuffled", "repeated")
 Evidence = Mapping[str, Any]
 
@@ -123,14 +124,15 @@ def _values(evidence: Evidence, committed: Evidence | None) -> str:
         for row in evidence["rows"]:
             texts = [_cell(evidence, committed, row, index) for index in indices]
             lines.append([row["label"], *(text[kind] for text in texts for kind in kinds)])
-        blocks.append(_heading(group, columns[indices[0]]["data"]) + markdown_table(heads, lines))
+        blocks.append(_heading(columns[indices[0]]) + markdown_table(heads, lines))
     return "\n\n".join(blocks)
 
 
-def _heading(group: str, data: str | None) -> str:
-    if not group:
+def _heading(column: Mapping[str, Any]) -> str:
+    if not column["group"]:
         return ""
-    return f"**{group}**" + (f", replaced by the member *{data}*" if data and data != group else "") + "\n\n"
+    stands = f", replaced by the member *{column['data']}*" if column["member"] else ""
+    return f"**{column['group']}**{stands}\n\n"
 
 
 def _cell(evidence: Evidence, committed: Evidence | None, row: Mapping[str, Any], index: int) -> dict[str, str]:
@@ -142,7 +144,7 @@ def _cell(evidence: Evidence, committed: Evidence | None, row: Mapping[str, Any]
 
 
 def _rule(column: Mapping[str, Any]) -> str:
-    return f"({column['rule']} rule) " if column["rule"] else ""
+    return f"({column['rule']} rule) " if column["metric"] in COUNTED_BY_A_RULE else ""
 
 
 def _committed_value(committed: Evidence, label: str, key: str) -> Mapping[str, Any] | None:
@@ -156,8 +158,8 @@ def _committed_value(committed: Evidence, label: str, key: str) -> Mapping[str, 
 def _training(evidence: Evidence) -> str:
     """Show that learning took place: each curve's first and last value, mean over the seeds."""
     lines = []
-    for data, row in dict.fromkeys((cell["data"], cell["row"]) for cell in evidence["cells"]):
-        curves = [cell["curves"] for cell in evidence["cells"] if (cell["data"], cell["row"]) == (data, row)]
+    for data, row in dict.fromkeys((cell["data"], row) for cell in evidence["cells"] for row in cell["rows"]):
+        curves = [cell["curves"] for cell in evidence["cells"] if cell["data"] == data and row in cell["rows"]]
         lines.append([data, row, *(_first_and_last(curves, key, digits) for key, _, digits in CURVES)])
     if not lines:
         return ""
@@ -218,12 +220,17 @@ def _conditions(evidence: Evidence) -> str:
     ]
     if conditions["generator_version"] is not None:
         lines.append(f"embedded benchmark, generator version {conditions['generator_version']}")
+    if conditions["views"]:
+        lines.append(f"tested with {conditions['views']} views instead of the table's")
+    if conditions["batch_size"]:
+        lines.append(f"trained with {conditions['batch_size']} videos per batch instead of the recipe's")
     if conditions["checkpoint"]:
         lines.append(f"trained weights taken from {conditions['checkpoint']}; nothing was trained here")
     for name, file in conditions["init_files"].items():
-        lines.append(f"initialisation {name}: {file}")
+        lines.append(f"initialisation {name}: {'from scratch' if file == 'none' else file}")
     if conditions["init_checkpoint"]:
-        lines.append(f"started from {conditions['init_checkpoint']} instead of the table's initialisation")
+        start = "from scratch" if conditions["init_checkpoint"] == "none" else f"from {conditions['init_checkpoint']}"
+        lines.append(f"started {start} instead of the table's initialisation")
     counts = [cell["counts"] for cell in evidence["cells"]]
     if counts:
         lines.append("videos per training and test: " + ", ".join(sorted({_videos(count) for count in counts})))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,9 @@ from datamodules.synthetic.members import Member, stand_in
 from experiments.harness.build import with_fields
 from experiments.harness.cell import Evaluation, Options, Training, fingerprint
 from experiments.harness.spec import Build, CheckpointFile, Column, Pretrain, Profile, Row, Table, row_init
+
+SCRATCH = "none"  # in place of a file's name
+EMPTY: Mapping[str, Any] = {}
 
 
 def evaluation(table: Table, row: Row, column: Column, seed: int, options: Options) -> Evaluation:
@@ -31,15 +35,25 @@ def training(table: Table, row: Row, column: Column, seed: int, options: Options
     """
     profile = table.profiles[options.profile]
     where = f"{table.id}, row {row.label!r}, profile {options.profile!r}"
-    module = table.module.with_arguments(profile.module, where=where).with_arguments(row.module, where=where)
+    module = module_build(table, row, options.profile)
     data = data_build(table, row, column, options)
     recipe = profile.recipe or column.recipe or table.recipe
     recipe = with_fields(recipe, {**row.recipe, **_recipe_options(options)})
     if options.checkpoint is not None:
         made = _training(table.paper, module, data, recipe, None, seed, profile, options)
         return replace(made, weights=options.checkpoint)
-    init = _init(table, row, row_init(table, row), seed, options, where)
+    init = _init(table, row, row_init(table, row), seed, options, where, own=True)
     return _training(table.paper, module, data, recipe, init, seed, profile, options)
+
+
+def module_build(
+    table: Table, row: Row | None, profile: str, changes: Mapping[str, Any] = EMPTY, *, where: str = ""
+) -> Build:
+    """Return a network: the table's, with the changes of the profile, of the row (None for none), and further ones."""
+    where = where or f"{table.id}, row {row.label if row is not None else None!r}, profile {profile!r}"
+    module = table.module.with_arguments(table.profiles[profile].module, where=where)
+    module = module.with_arguments(row.module if row is not None else EMPTY, where=where)
+    return module.with_arguments(changes, where=where)
 
 
 def control(cell: Evaluation, frame_order: str) -> Evaluation:
@@ -48,21 +62,27 @@ def control(cell: Evaluation, frame_order: str) -> Evaluation:
 
 
 def data_build(table: Table, row: Row, column: Column, options: Options) -> Build:
-    """Return the data module of one cell, its source replaced as the profile or the user says.
+    """Return the data module of one cell, its source replaced as the profile or the user says."""
+    where = f"{table.id}, row {row.label!r}, column {column.key!r}, profile {options.profile!r}"
+    data = protocol_build(table, row, column, options.profile)
+    if options.views is not None:
+        data = data.with_arguments({"views": options.views}, where=where)
+    source = _source(data.arguments["source"], table.profiles[options.profile], options, where)
+    return data.with_arguments({"source": source}, where=where)
+
+
+def protocol_build(table: Table, row: Row, column: Column, profile: str) -> Build:
+    """Return the data module of one cell as a profile states it, on the data set that the paper used.
 
     A profile may shrink a column's clips; how the column tests (its ``evaluation_arguments``) stays.
     """
-    profile = table.profiles[options.profile]
-    where = f"{table.id}, row {row.label!r}, column {column.key!r}, profile {options.profile!r}"
+    where = f"{table.id}, row {row.label!r}, column {column.key!r}, profile {profile!r}"
     assert column.data is not None, where
     protocol: frozenset[str] = getattr(column.data.cls, "evaluation_arguments", frozenset())
-    data = column.data.with_arguments(profile.data, where=where)
+    data = column.data.with_arguments(table.profiles[profile].data, where=where)
     data = data.with_arguments({k: v for k, v in column.data.arguments.items() if k in protocol}, where=where)
     data = data.with_arguments(row.data, where=where)
-    data = data.with_arguments(row.data_on.get(column.group, {}), where=where)
-    if options.views is not None:
-        data = data.with_arguments({"views": options.views}, where=where)
-    return data.with_arguments({"source": _source(data.arguments["source"], profile, options, where)}, where=where)
+    return data.with_arguments(row.data_on.get(column.group, {}), where=where)
 
 
 def _recipe_options(options: Options) -> dict[str, Any]:
@@ -106,40 +126,72 @@ def _source(source: Any, profile: Profile, options: Options, where: str) -> Any:
     return source
 
 
-def _init(table: Table, row: Row, name: str | None, seed: int, options: Options, where: str) -> Training | Path | None:
-    if name is None or options.init_checkpoint == "none":
+def _init(
+    table: Table, row: Row, name: str | None, seed: int, options: Options, where: str, *, own: bool
+) -> Training | Path | None:
+    """Return what a training starts from.
+
+    Args:
+        own: the row itself starts from it, not one of its pre-trainings. A file without a name replaces only these,
+            and none that is pre-trained with the row's own changes, whose network it would not fit.
+    """
+    if name is None:
         return None
-    if (given := dict(options.init_files).get(name, options.init_checkpoint)) is not None:
-        path = Path(given)
-        if not path.is_file():
-            raise ValueError(f"--init-checkpoint {path}: no such file; give a checkpoint, or 'none' for scratch")
-        return path
     init = table.profiles[options.profile].inits[name]
+    given, flag = dict(options.init_files).get(name), f"--init-checkpoint {name}="
+    if given is None and own and (options.init_checkpoint == SCRATCH or not getattr(init, "with_row", False)):
+        given, flag = options.init_checkpoint, "--init-checkpoint "
+    if given == SCRATCH:
+        return None
+    if given is not None:
+        if not Path(given).is_file():
+            raise ValueError(f"{flag}{given}: no such file; give a checkpoint, or 'none' for scratch")
+        return Path(given)
     if isinstance(init, CheckpointFile):
         raise ValueError(f"{where}: starts from {init.about}; give it with --init-checkpoint {name}=FILE, "
-                         "or --init-checkpoint none to train from scratch (the table will say so)")  # fmt: skip
+                         f"or --init-checkpoint {name}=none to train from scratch (the table will say so)")  # fmt: skip
     return _pretraining(table, row, name, init, seed, options)
+
+
+def initialisations(table: Table, profile: str) -> dict[str, Pretrain | CheckpointFile]:
+    """Return, by name, what the table's rows start from in a profile, and what that starts from in its turn."""
+    inits, found = table.profiles[profile].inits, {}
+    for row in table.rows:
+        name = None if row.cited else row_init(table, row)
+        while name is not None:
+            found[name] = inits[name]
+            name = getattr(inits[name], "init", None)
+    return found
+
+
+def takes_unnamed_file(table: Table, profile: str) -> bool:
+    """Say whether some row's own initialisation is replaced by a file that is given without a name."""
+    names = {row_init(table, row) for row in table.rows if not row.cited} - {None}
+    return any(not getattr(table.profiles[profile].inits[str(name)], "with_row", False) for name in names)
 
 
 def _pretraining(table: Table, row: Row, name: str, init: Pretrain, seed: int, options: Options) -> Training:
     """Return the training that ``init`` describes; own videos replace what is tested, not what was pre-trained on."""
-    if options.data is not None:
-        options = replace(options, data=None, data_root=None)
     profile, where = table.profiles[options.profile], f"{table.id}, initialisation {name!r}"
-    module = table.module.with_arguments(profile.module, where=where)
-    module = module.with_arguments(row.module if init.with_row else {}, where=where)
-    module = module.with_arguments(init.module, where=where)
+    module = module_build(table, row if init.with_row else None, options.profile, init.module, where=where)
     data = init.data.with_arguments(profile.data, where=where).with_arguments(init.data.arguments, where=where)
+    if options.data is not None:
+        source = data.arguments["source"]
+        if not profile.stand_ins and needs_root(source):
+            raise ValueError(f"{where}: pre-training on {source.name} is not possible with --data: "
+                             f"give --init-checkpoint {name}=FILE, or {name}=none")  # fmt: skip
+        options = replace(options, data=None, data_root=None)
     try:
         source = _source(data.arguments["source"], profile, options, where)
         data = data.with_arguments({"source": source}, where=where)
         seed = 0 if init.shared_by_seeds else seed
-        before = _init(table, row, init.init, seed, options, where)
-        return _training(table.paper, module, data, init.recipe, before, seed, profile, options)
+        recipe = with_fields(init.recipe, _recipe_options(options))
+        before = _init(table, row, init.init, seed, options, where, own=False)
+        return _training(table.paper, module, data, recipe, before, seed, profile, options)
     except ValueError as error:
         if profile.stand_ins:
             raise
-        instead = f"it may also be a file: --init-checkpoint {name}=FILE; or none: --init-checkpoint none"
+        instead = f"it may also be a file: --init-checkpoint {name}=FILE; or none: --init-checkpoint {name}=none"
         raise ValueError(f"{error}\n({where}; {instead})") from error
 
 

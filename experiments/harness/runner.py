@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from experiments.harness.callbacks import Curves, EpochCheckpoint, EpochSeed, Report, set_all_seeds
 from experiments.harness.cell import Evaluation, Training, plain
 from experiments.harness.metrics import METRICS
-from experiments.harness.provenance import hardware, source_hash, versions
+from experiments.harness.provenance import export_hash, hardware, source_hash, versions
 from experiments.harness.spec import ACCURACY_METRICS
 from experiments.harness.store import CellFolder, Store
 from experiments.harness.tracking import Tracking
@@ -69,10 +70,9 @@ def run(cell: Training | Evaluation, runtime: Runtime, name: str = "") -> dict[s
 
 def _run(cell: Training | Evaluation, folder: CellFolder, runtime: Runtime, name: str) -> dict[str, Any]:
     start, cpu_start = time.time(), time.process_time()
-    if isinstance(cell, Training):
-        record = _train(cell, folder, runtime, name)
-    else:
-        record = _evaluate(cell, folder, runtime)
+    record = _train(cell, folder, runtime, name) if isinstance(cell, Training) else _evaluate(cell, folder, runtime)
+    if isinstance(cell, Evaluation) and cell.runtime != "torch":
+        record["export_sources"] = export_hash()
     training = cell if isinstance(cell, Training) else cell.training
     record |= {
         "format": RECORD_FORMAT,
@@ -264,12 +264,14 @@ def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> d
     }
 
 
-def _exported(module: Any, data: Any, folder: CellFolder, to: str) -> Any:
+def _exported(module: Any, data: Any, folder: CellFolder, to: Literal["openvino", "onnx"]) -> Any:
     """Return a module whose scores an exported copy of its network computes; it is written into the cell's folder."""
     from experiments.deploy.export import export_network
     from experiments.deploy.exported import score_with
 
-    return score_with(module, export_network(module, data.input_spec, folder.path / to, to=to))  # type: ignore[arg-type]
+    for left in folder.path.glob(f".{to}.*"):  # by an attempt that was ended; the lock says that nobody writes there
+        shutil.rmtree(left)
+    return score_with(module, export_network(module, data.input_spec, folder.path / to, to=to))
 
 
 def log_to(path: Path) -> None:

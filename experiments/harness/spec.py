@@ -20,6 +20,7 @@ RELATIONS = (">", "~")
 RUNTIMES = ("torch", "openvino", "onnx")
 ALL: Literal["all"] = "all"
 Relation = Literal[">", "~"]
+RuntimeName = Literal["torch", "openvino", "onnx"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +135,7 @@ class Row:
     data_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     init: str | None = "table"
-    runtime: str = "torch"
+    runtime: RuntimeName = "torch"
     on: tuple[str, ...] | None = None
     classes: int | None = None
     cited: bool = False
@@ -150,7 +151,7 @@ class Claim:
         better: label of the row said to be better.
         relation: ``">"`` (better) or ``"~"`` (equal within the margin).
         worse: label of the row it is compared with.
-        columns: keys of the columns it is made for.
+        columns: keys of the columns it is made for; ``"all"`` means all but costs.
         margin: percent points.
         worse_column: key of the column in which ``worse`` is looked up; None means the same column as ``better``'s.
     """

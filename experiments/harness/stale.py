@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from experiments.harness.cell import Evaluation, Training
-from experiments.harness.provenance import source_hash
+from experiments.harness.provenance import export_hash, source_hash
 from experiments.harness.store import Store
 
 
 def made_by_older_code(training: Training, store: Store) -> bool:
     """Say whether this training, or one that it started from, has a record made by other sources than today's."""
     return any(_outdated(step, store) for step in training.lineage)
+
+
+def exported_by_older_code(evaluation: Evaluation, store: Store) -> bool:
+    """Say whether another export than today's computed an evaluation's scores; without one, or a note of it, no."""
+    if evaluation.runtime == "torch":
+        return False
+    record = store.folder(evaluation).record() or {}
+    return record.get("export_sources", export_hash()) != export_hash()
 
 
 def forget(evaluations: Iterable[Evaluation], store: Store, *, only_stale: bool) -> None:
@@ -29,7 +37,7 @@ def forget(evaluations: Iterable[Evaluation], store: Store, *, only_stale: bool)
             again = again or _outdated(step, store) or not store.folder(step).record_path.exists()
             if again:
                 _remove(step, store)
-        if again:
+        if again or exported_by_older_code(evaluation, store):
             _remove(evaluation, store)
 
 

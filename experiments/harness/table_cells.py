@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,9 +25,15 @@ class TableCells:
         table: the table.
         options: what was asked for.
         store: where cells live.
-        rows: labels of the rows wanted.
+        rows: labels of the rows asked for.
         controls: also the evaluations on shuffled and repeated frames.
-        groups: column groups wanted; None means all.
+        groups: column groups asked for; None means all. With the user's own data: the one whose protocol is used, by
+            default the first.
+        left_out: rows that cannot be run here, by label, with the reason.
+
+    Attributes:
+        rows: all rows that a run can fill; what was not asked for this time is shown where it has been run.
+        columns: all columns that a run can fill.
     """
 
     def __init__(
@@ -37,28 +45,49 @@ class TableCells:
         rows: tuple[str, ...],
         controls: bool,
         groups: tuple[str, ...] | None = None,
+        left_out: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.table, self.options, self.store, self.controls = table, options, store, controls
-        self.rows = tuple(row for row in table.rows if row.label in rows and not row.cited)
-        columns = data_columns(table, options)
-        self.columns = tuple(column for column in columns if groups is None or column.group in groups)
-        self._evaluations: dict[tuple[str, str, int, int], Evaluation] = {}
+        self.left_out = left_out
+        self.rows = tuple(row for row in table.rows if not row.cited)
+        self._asked_rows = tuple(row for row in self.rows if row.label in rows and row.label not in left_out)
+        self._protocols = {shown.key: column for shown, column in data_columns(table, options, groups)}
+        self.columns = tuple(shown for shown, _ in data_columns(table, options, groups))
+        everywhere = groups is None or options.data is not None
+        self._asked_columns = tuple(c for c in self.columns if everywhere or c.group in (groups or ()))
+        self._evaluations: dict[tuple[str, str, int, int, int], Evaluation] = {}
+        self._finished: dict[tuple[str, str], bool] = {}
         self._stored: dict[str, dict[str, np.ndarray] | None] = {}
 
     def evaluation(self, row: Row, column: Column, seed: int) -> Evaluation:
         """Return one cell; columns that differ only in their metric share it."""
-        key = (row.label, column.group, id(column.data), seed)
+        protocol = self._protocols[column.key]
+        key = (row.label, protocol.group, id(protocol.data), id(protocol.recipe), seed)
         if key not in self._evaluations:
-            self._evaluations[key] = evaluation(self.table, row, column, seed, self.options)
+            self._evaluations[key] = evaluation(self.table, row, protocol, seed, self.options)
         return self._evaluations[key]
 
-    def runs(self, row: Row, column: Column) -> bool:
+    def asks(self, row: Row, column: Column) -> bool:
         """Say whether this cell of the table is to be run."""
-        return row in self.rows and column in self.columns and (row.on is None or column.group in self._groups(row))
+        return row in self._asked_rows and column in self._asked_columns and self._exists(row, column)
 
-    def _groups(self, row: Row) -> tuple[str, ...]:
-        """Return the column groups on which a row runs; the user's own data set takes the place of any."""
-        return (self.options.data.name,) if self.options.data is not None else row.on or ()
+    def runs(self, row: Row, column: Column) -> bool:
+        """Say whether this cell of the table is to be run, or has been by an earlier command."""
+        return self.asks(row, column) or (self._exists(row, column) and self._has_run(row, column))
+
+    def _exists(self, row: Row, column: Column) -> bool:
+        on_it = row.on is None or (column.key in self._protocols and self._protocols[column.key].group in row.on)
+        return row in self.rows and column in self.columns and on_it
+
+    def _has_run(self, row: Row, column: Column) -> bool:
+        key = (row.label, column.key)
+        if key not in self._finished:
+            try:
+                cells = [self.evaluation(row, column, seed) for seed in self.options.seeds]
+                self._finished[key] = any(self.store.folder(cell).record_path.exists() for cell in cells)
+            except (ValueError, OSError):  # it needs data or weights that are not here: not asked for, so no error
+                self._finished[key] = False
+        return self._finished[key]
 
     def wanted(self) -> dict[Evaluation, str]:
         """Return every evaluation to run, with the label to show for it.
@@ -68,9 +97,9 @@ class TableCells:
         cells: dict[Evaluation, str] = {}
         controlled: set[str] = set()
         for seed in self.options.seeds:
-            for row in self.rows:
-                for column in self.columns:
-                    if not self.runs(row, column):
+            for row in self._asked_rows:
+                for column in self._asked_columns:
+                    if not self.asks(row, column):
                         continue
                     cell = self.evaluation(row, column, seed)
                     label = f"{self.table.paper} {row.label} · {column.group or column.title} · s{seed}"
@@ -105,11 +134,18 @@ class TableCells:
         return self._stored[cell.fingerprint]
 
 
-def data_columns(table: Table, options: Options) -> tuple[Column, ...]:
-    """Return the columns that need a run; with the user's own data, one data set replaces all of the table's."""
-    columns = tuple(column for column in table.columns if not column.is_cost)
+def data_columns(table: Table, options: Options, groups: tuple[str, ...] | None = None) -> list[tuple[Column, Column]]:
+    """Return the columns that need a run, each as shown and as the table has it.
+
+    The user's own data set takes the place of one of the table's, and is tested by that one's protocol.
+
+    Raises:
+        ValueError: several protocols for the user's own data.
+    """
+    columns = [column for column in table.columns if not column.is_cost]
     if options.data is None:
-        return columns
-    first = columns[0].group
-    name = options.data.name
-    return tuple(dataclasses.replace(c, group=name, test_videos=None) for c in columns if c.group == first)
+        return [(column, column) for column in columns]
+    if groups is not None and len(groups) > 1:
+        raise ValueError(f"--columns {' '.join(groups)}: own data is tested by the protocol of one data set; name one")
+    group, name = groups[0] if groups else columns[0].group, options.data.name
+    return [(dataclasses.replace(c, group=name, test_videos=None), c) for c in columns if c.group == group]

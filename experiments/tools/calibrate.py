@@ -13,9 +13,11 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from datamodules.synthetic.members import GENERATOR_VERSION, Member
+from experiments.__main__ import scripts
 from experiments.harness.cell import Evaluation, Options
 from experiments.harness.display import Display
 from experiments.harness.evidence import rounded
@@ -38,19 +40,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse.add_argument("--seeds", type=int, default=1, metavar="N", help="run seeds 0 to N-1")
     parse.add_argument("--jobs", type=int, default=2)
     given = parse.parse_args(argv)
-    table: Table = importlib.import_module(f"experiments.{given.script}").TABLE
-    store, seeds = Store(), tuple(range(given.seeds))
-    columns = chosen_columns(table, given.columns)
+    try:
+        for flag, value in (("--seeds", given.seeds), ("--jobs", given.jobs)):
+            if value < 1:
+                raise ValueError(f"{flag} {value}: must be 1 or more")
+        table = table_of(given.script)
+        columns = chosen_columns(table, given.columns)
+        return calibrate(given.script, table, columns, given.difficulties, tuple(range(given.seeds)), given.jobs)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def calibrate(
+    script: str,
+    table: Table,
+    columns: Sequence[Column],
+    difficulties: Sequence[float],
+    seeds: tuple[int, ...],
+    jobs: int,
+) -> int:
+    """Run the missing cells, add them to the record; return the exit status."""
+    store = Store()
     cells = {
         (column.key, difficulty, seed): baseline(table, column, difficulty, seed)
         for column in columns
-        for difficulty in given.difficulties
+        for difficulty in difficulties
         for seed in seeds
     }
     labels = {cell: f"{key} at difficulty {difficulty:g} · s{seed}" for (key, difficulty, seed), cell in cells.items()}
-    pool = Pool(plan(labels, store), Runtime(store=store), slots=given.jobs)
+    pool = Pool(plan(labels, store), Runtime(store=store), slots=jobs)
     try:
-        with Display(given.jobs) as display:
+        with Display(jobs) as display:
             run_jobs(pool, display.update)
     finally:
         pool.close()
@@ -58,21 +79,66 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {', '.join(failed)} failed; no record is written", file=sys.stderr)
         return 1
     rows = [
-        measured(table, column, difficulty, seeds, cells, store)
-        for column in columns
-        for difficulty in given.difficulties
+        measured(table, column, difficulty, seeds, cells, store) for column in columns for difficulty in difficulties
     ]
+    path = results_folder() / "calibration" / f"{script}.json"
     record = {
         "table": table.id,
         "row": table.control_row.label,
         "generator_version": GENERATOR_VERSION,
-        "measured": rows,
+        "measured": merged(earlier(path, table), rows),
     }
-    path = results_folder() / "calibration" / f"{given.script}.json"
     write_atomic(path, json.dumps(rounded(record), indent=1, sort_keys=True) + "\n")
     write_index(results_folder())
     print(f"{path}\n" + "\n".join(f"{r['data']} at {r['difficulty']:g}: {r['top1']['mean']:.1f} %" for r in rows))
     return 0
+
+
+def table_of(script: str) -> Table:
+    """Import a script and return its table.
+
+    Raises:
+        ValueError: there is no such script, or it has no table.
+    """
+    known = {path.stem for path in scripts()}
+    if script not in known:
+        raise ValueError(f"{script}: no such script; there are {', '.join(sorted(known))}")
+    table = getattr(importlib.import_module(f"experiments.{script}"), "TABLE", None)
+    if table is None:
+        raise ValueError(f"{script} draws a figure; a calibration needs a table")
+    return table
+
+
+def earlier(path: Path, table: Table) -> list[dict[str, Any]]:
+    """Return what a record holds of the same baseline on the same videos; empty where it is of others.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if not path.exists():
+        return []
+    try:
+        record = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged ({error}); restore or delete it") from error
+    same = (record["generator_version"], record["row"]) == (GENERATOR_VERSION, table.control_row.label)
+    return record["measured"] if same else []
+
+
+def merged(before: Sequence[dict[str, Any]], now: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return all measurements, the newer of one data set and difficulty, data sets in order of their first one.
+
+    Which difficulty is the chosen one is as of now, for the data sets measured now.
+    """
+    found = {(row["data"], row["difficulty"]): row for row in [*before, *now]}
+    chosen = {row["data"]: row["chosen_difficulty"] for row in now if "chosen_difficulty" in row}
+    order = list(dict.fromkeys(data for data, _ in found))
+    rows = sorted(found.values(), key=lambda row: (order.index(row["data"]), row["difficulty"]))
+    return [
+        {key: value for key, value in row.items() if key != "chosen_difficulty"}
+        | {"chosen": row["difficulty"] == chosen.get(row["data"], row["difficulty"] if row["chosen"] else None)}
+        for row in rows
+    ]
 
 
 def chosen_columns(table: Table, groups: Sequence[str] | None) -> list[Column]:
@@ -126,6 +192,7 @@ def measured(
         "data": chosen.name,
         "difficulty": difficulty,
         "chosen": difficulty == chosen.difficulty,
+        "chosen_difficulty": chosen.difficulty,
         "seeds": list(seeds),
         "top1": {"mean": found.mean, "low": found.low, "high": found.high},
     }

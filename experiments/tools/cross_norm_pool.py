@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import importlib
 import inspect
-import os
 import pkgutil
 import sys
 import time
@@ -31,6 +30,7 @@ from datamodules.datasets.kinetics import Kinetics
 from datamodules.ligar import LigarData
 from datamodules.transforms import write_pool
 from datamodules.transforms.cross_norm import read_pool
+from experiments.harness.arguments import available_cores
 
 WITHOUT_DEFAULTS = (Kinetics(num_classes=400), Kinetics(num_classes=700))  # readers that must be told which
 PROGRESS_SEC = 0.5  # between two updates of the line in a terminal
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse.add_argument("--split", type=int, help="official split, where there are several (default 1)")
     parse.add_argument("--annotations", type=Path, metavar="PATH", help="where the reader does not find them by itself")
     parse.add_argument("--frame-interval", type=int, default=2, help="of the clips (default 2; Jester: 1)")
-    parse.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="processes")
+    parse.add_argument("--jobs", type=int, default=available_cores(), metavar="N", help="processes")
     given = parse.parse_args(argv)
     try:
         if given.jobs < 1:

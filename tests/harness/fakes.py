@@ -130,6 +130,13 @@ def table(**changes: Any) -> Table:
     return Table(**{**arguments, **changes})
 
 
+def without_costs(made: Table) -> Table:
+    """Return the table without its columns of costs, which need a network to count."""
+    kept = [index for index, column in enumerate(made.columns) if not column.is_cost]
+    rows = tuple(dataclasses.replace(row, published=tuple(row.published[i] for i in kept)) for row in made.rows)
+    return dataclasses.replace(made, columns=tuple(made.columns[i] for i in kept), rows=rows)
+
+
 def write_results(store: Store, cell: Evaluation, scores: np.ndarray, labels: np.ndarray, **changes: Any) -> None:
     """Leave in the store what running the cell, and its training, would."""
     from experiments.harness.provenance import source_hash

@@ -49,9 +49,27 @@ def test_flags_that_contradict_each_other_are_refused(tmp_path: Path):
         ((*root, "--profile", "smoke"), "--data-root is for --profile paper or --data folder"),
         ((*root, "--data", "folder", "--profile", "paper"), "takes its network from --size, not from --profile paper"),
         ((*root, "--data", "folder", "--commit-results"), "--commit-results is for the paper's own tables"),
+        (("--size", "paper"), "--size is for --data folder"),
+        (("--json",), "--json is for --costs"),
+        (("--profile", "smoke", "--commit-results"), "--commit-results: the smoke profile leaves nothing behind"),
+        (("--profile", "smoke", "--render-only"), "--render-only: the smoke profile leaves no evidence behind"),
     ):
         with pytest.raises(ValueError, match=message):
             options(*argv)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["--rows plain", "--columns S", "--limit-batches 2", "--views 3", "--batch-size 2", "--no-controls"],
+)
+def test_a_part_of_a_table_is_not_committed_as_the_whole(part: str):
+    with pytest.raises(ValueError, match=f"--commit-results writes the whole table as published; {part.split()[0]} "):
+        options("--commit-results", *part.split())
+    assert options(*part.split()).profile == "proxy"
+
+
+def test_all_rows_by_name_are_the_whole_table():
+    assert options("--commit-results", "--rows", "all") == options()
 
 
 def test_own_data_take_their_network_from_size(tmp_path: Path):
@@ -84,6 +102,14 @@ def test_a_cell_per_core_unless_the_user_says_otherwise(monkeypatch: pytest.Monk
     for argv in ("", "--devices 2", "--devices 7", "--accelerator gpu", "--jobs 3", "--jobs 3 --accelerator gpu"):
         jobs[argv] = arguments.num_jobs(arguments.parser("").parse_args(argv.split()))
     assert [*jobs.values()] == [6, 3, 1, 1, 3, 3]
+
+
+def test_cores_are_counted_where_the_system_has_no_affinity(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    assert arguments.available_cores() == 5
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert arguments.available_cores() == 1
 
 
 def test_loaders_work_in_the_cell_on_a_cpu_and_beside_it_on_a_gpu():

@@ -12,12 +12,14 @@ from experiments.harness.cell import Options
 from experiments.harness.evidence import CURVE_POINTS, gather, rounded, thinned
 from experiments.harness.metrics import hits, top1
 from experiments.harness.predictions import UNDECODABLE, pack_predictions, unpack_predictions
+from experiments.harness.provenance import export_hash
 from experiments.harness.render import to_json
 from experiments.harness.resolve import control
-from experiments.harness.spec import Claim, Table
+from experiments.harness.spec import Build, Claim, Column, Table
+from experiments.harness.stale import forget
 from experiments.harness.store import Store
 from experiments.harness.table_cells import TableCells
-from tests.harness.fakes import Files, table, write_results
+from tests.harness.fakes import SCENES, Data, Files, Recipe, table, write_results
 
 LABELS = np.arange(40) % 4
 SEEDS = (0, 1, 2)
@@ -131,12 +133,19 @@ def test_a_claim_of_equality_is_not_among_the_tests_of_difference(tmp_path: Path
 
 
 def test_published_differences_come_with_the_noise_of_their_test_set_where_it_is_known(tmp_path: Path):
-    made = table(claims=(Claim("X1", "wide", ">", "plain"),))
+    keys = tuple(column.key for column in table().columns)
+    made = table(claims=(Claim("X1", "wide", ">", "plain", columns=keys),))
     claims = {claim["column"]: claim["published"] for claim in gather(filled(tmp_path, made))["claims"]}
     assert claims["S/Top-1"]["difference"] == 2.5 and claims["S/Top-1"]["noise"]["num_videos"] == 1000
     assert claims["S/mAP"] is None, "one of the two values is not published"
     assert claims["U/Top-1"] == {"difference": 1.0, "noise": None}, "the size of the test set is unknown"
     assert claims["Param. (M)"] == {"difference": 1.2, "noise": None}, "a cost has no sampling noise"
+
+
+def test_a_claim_on_all_columns_is_not_about_costs(tmp_path: Path):
+    made = table(claims=(Claim("X1", "wide", ">", "plain"),))
+    judged = gather(filled(tmp_path, made), lambda row, column: 1.0)["claims"]
+    assert [claim["column"] for claim in judged] == ["S/Top-1", "S/mAP", "U/Top-1"]
 
 
 def test_controls_compare_the_baseline_with_itself_and_frames_out_of_order(tmp_path: Path):
@@ -158,12 +167,39 @@ def test_two_seeds_are_too_few_for_an_a_a_control(tmp_path: Path):
     assert gather(filled(tmp_path, seeds=(0, 1)))["controls"]["a_a"] == []
 
 
-def test_rows_not_asked_for_are_left_empty(tmp_path: Path):
+def part_of(whole: TableCells, **changes: Any) -> TableCells:
+    """Return what a command for the row "wide" sees of cells that have run."""
+    arguments: dict[str, Any] = dict(rows=("wide",), controls=False)
+    return TableCells(whole.table, whole.options, whole.store, **{**arguments, **changes})
+
+
+def test_a_run_of_some_rows_shows_all_that_has_been_run(tmp_path: Path):
     whole = filled(tmp_path)
-    part = TableCells(whole.table, whole.options, whole.store, rows=("wide",), controls=False)
+    part = part_of(whole)
     assert {cell.training.module.resolved()["width"] for cell in part.wanted()} == {2.0}
-    evidence = gather(part)
-    assert evidence["rows"][0]["ours"] == [None] * 4 and evidence["rows"][1]["ours"][0] is not None
+    assert to_json(gather(part)) == to_json(gather(whole))
+    on_one = part_of(whole, groups=("U",))
+    assert {label.split(" · ")[1] for label in on_one.wanted().values()} == {"U"}
+    assert to_json(gather(on_one)) == to_json(gather(whole))
+
+
+def test_what_was_neither_asked_for_nor_run_is_empty(tmp_path: Path):
+    whole = unfilled(tmp_path)
+    wide, column = whole.table.row("wide"), whole.table.column("U/Top-1")
+    for seed in SEEDS:
+        write_results(whole.store, whole.evaluation(wide, column, seed), scores(seed, 2.0), LABELS)
+    evidence = gather(part_of(whole, groups=("U",)), lambda row, column: 1.25)
+    assert evidence["rows"][0]["ours"] == [None] * 4
+    assert [value is None for value in evidence["rows"][1]["ours"]] == [True, True, False, False]
+
+
+def test_data_that_only_other_rows_need_may_be_missing(tmp_path: Path):
+    real = dataclasses.replace(table().columns[2], data=table().columns[2].data.with_arguments(
+        dict(source=Files(name="Kinetics-700")), where=""))  # fmt: skip
+    made = table(columns=(*table().columns[:2], real, table().columns[3]))
+    cells = TableCells(made, Options(seeds=SEEDS), Store(tmp_path), rows=("wide",), controls=False, groups=("S",))
+    assert len(cells.wanted()) == len(SEEDS)
+    assert gather(cells)["columns"][2]["data"] is None
 
 
 def test_cells_made_by_older_code_are_counted(tmp_path: Path):
@@ -193,8 +229,75 @@ def test_own_data_replace_all_data_sets_by_one_and_publish_nothing(tmp_path: Pat
     cells = unfilled(tmp_path, data=Files(name="mine"), data_root=tmp_path / "root")
     assert [column.key for column in cells.columns] == ["mine/Top-1", "mine/mAP"]
     evidence = gather(cells)
+    assert [(column["data"], column["member"]) for column in evidence["columns"]] == [("mine", False)] * 2
     assert evidence["claims"] == [] and evidence["conditions"]["own_data"] == "mine"
     assert {value for row in evidence["rows"] for value in row["published"]} == {None}
+
+
+def test_own_data_keep_what_rows_do_on_the_data_set_whose_protocol_they_take(tmp_path: Path):
+    rows = (
+        dataclasses.replace(table().rows[0], data_on={"U": dict(clip_selection=True)}),
+        dataclasses.replace(table().rows[1], on=("U",)),
+        table().rows[2],
+    )
+    made, own = table(rows=rows, claims=()), dict(data=Files(name="mine"), data_root=tmp_path)
+    for group, selection, views, labels in (("S", False, 1, {"plain"}), ("U", True, 3, {"plain", "wide"})):
+        asked = dict(rows=("plain", "wide"), controls=False, groups=(group,))
+        cells = TableCells(made, Options(seeds=(0,), **own), Store(tmp_path), **asked)
+        plain = cells.evaluation(cells.table.row("plain"), cells.columns[0], 0).data.resolved()
+        assert (plain["clip_selection"], plain["views"], plain["source"]) == (selection, views, own["data"])
+        assert {label.split(" · ")[0].split(" ", 1)[1] for label in cells.wanted().values()} == labels
+    with pytest.raises(ValueError, match="--columns S U: own data is tested by the protocol of one data set"):
+        TableCells(made, Options(**own), Store(tmp_path), rows=("plain",), controls=False, groups=("S", "U"))
+
+
+def test_columns_of_one_data_set_with_recipes_of_their_own_are_cells_of_their_own(tmp_path: Path):
+    scenes = table().columns[0]
+    longer = dataclasses.replace(scenes, title="longer", recipe=Recipe(epochs=9))
+    rows = tuple(dataclasses.replace(row, published=("1", "1")) for row in table().rows)
+    cells = unfilled(tmp_path, table(columns=(scenes, longer), rows=rows, claims=()))
+    found = [cells.evaluation(cells.table.rows[0], column, 0).training.recipe.epochs for column in cells.columns]
+    assert found == [3, 9]
+
+
+def test_a_column_names_the_data_of_the_first_row_that_is_run_there(tmp_path: Path):
+    rows = tuple(dataclasses.replace(row, on=("U",) if row.label == "plain" else None) for row in table().rows)
+    cells = filled(tmp_path, table(rows=rows, claims=()))
+    scenes = gather(cells)["columns"][0]
+    assert (scenes["data"], scenes["member"]) == (SCENES.name, True)
+
+
+def test_rows_that_share_their_cells_stand_beside_each_other(tmp_path: Path):
+    again = dataclasses.replace(table().rows[0], label="plain again")
+    cells = filled(tmp_path, table(rows=(*table().rows, again)))
+    listed = gather(cells)["cells"]
+    assert len(listed) == 12, "each is listed once"
+    shared = [cell for cell in listed if "plain" in cell["rows"]]
+    assert [cell["rows"] for cell in shared] == [["plain", "plain again"]] * 6
+    assert {(*cell["columns"],) for cell in listed} == {("S/Top-1", "S/mAP"), ("U/Top-1",)}
+
+
+def test_what_the_user_changed_stands_in_the_conditions_without_paths(tmp_path: Path):
+    for name in ("a.pt", "b.pt"):
+        (tmp_path / name).write_bytes(b"weights")
+    given = dict(init_checkpoint=str(tmp_path / "a.pt"), views=5, batch_size=2, limit_batches=1)
+    conditions = gather(unfilled(tmp_path, **given))["conditions"]
+    assert {key: conditions[key] for key in given} == {**given, "init_checkpoint": "a.pt"}
+    named = gather(unfilled(tmp_path, init_files=(("source", str(tmp_path / "b.pt")), ("unused", "c.pt"))))
+    assert named["conditions"]["init_files"] == {"source": "b.pt"}
+    assert str(tmp_path) not in to_json(named)
+
+
+def test_scores_of_another_export_than_todays_are_by_older_code(tmp_path: Path):
+    rows = (dataclasses.replace(table().rows[0], runtime="openvino"), *table().rows[1:])
+    cells = unfilled(tmp_path, table(rows=rows, init=None))
+    cell = cells.evaluation(rows[0], cells.table.column("S/Top-1"), 0)
+    for export, older in (({"export_sources": export_hash()}, 0), ({}, 0), ({"export_sources": "older"}, 1)):
+        write_results(cells.store, cell, scores(0, 1.0), LABELS, **export)
+        assert gather(cells)["conditions"]["older_code"] == older
+    forget([cell], cells.store, only_stale=True)
+    assert not cells.store.folder(cell).record_path.exists()
+    assert cells.store.folder(cell.training).record_path.exists(), "the training is today's"
 
 
 def test_footnotes_are_those_of_the_table_and_of_its_rows(tmp_path: Path):
@@ -266,18 +369,34 @@ def claims_of(cells: TableCells, costs: Any = None) -> dict[str, dict[str, Any]]
 
 
 def test_two_columns_of_one_row_can_be_compared(tmp_path: Path):
-    across = Claim("X2", "plain", ">", "plain", columns=("S/Top-1",), worse_column="U/Top-1")
-    cells = unfilled(tmp_path, table(claims=(across,)))
+    across = Claim("X2", "plain", ">", "plain", columns=("S/Top-1",), worse_column="S/3 views")
+    views = dataclasses.replace(table().columns[0], title="3 views", data=Build(Data, source=SCENES, views=3))
+    rows = tuple(dataclasses.replace(row, published=("70.0", "1", "50", "1")) for row in table().rows)
+    columns = (*table().columns[:2], views, table().columns[3])
+    cells = unfilled(tmp_path, table(columns=columns, rows=rows, claims=(across,)))
     plain = cells.table.row("plain")
     for seed in SEEDS:
-        for key, skill in (("S/Top-1", 4.0), ("U/Top-1", 0.1)):
+        for key, skill in (("S/Top-1", 4.0), ("S/3 views", 0.1)):
             cell = cells.evaluation(plain, cells.table.column(key), seed)
             write_results(cells.store, cell, scores(seed, skill), LABELS)
     claim = claims_of(cells)["X2"]
     expected = np.mean([top1(scores(s, 4.0), LABELS) - top1(scores(s, 0.1), LABELS) for s in SEEDS])
     assert claim["ours"]["mean"] == pytest.approx(expected, abs=1e-3)
-    assert claim["verdict"] == "reproduced" and claim["text"] == "plain > Top-1"
-    assert claim["published"]["difference"] == 20.0, "70.0 in S against 50 in U"
+    assert claim["verdict"] == "reproduced" and claim["text"] == "plain > 3 views"
+    assert claim["published"]["difference"] == 20.0, "70.0 against 50"
+
+
+def test_two_cost_columns_can_be_compared(tmp_path: Path):
+    more = Column(title="Deployed (M)", metric="folded_params_m")
+    rows = tuple(dataclasses.replace(row, published=(*row.published, "9")) for row in table().rows)
+    across = Claim("C", "plain", ">", "plain", columns=("Param. (M)",), worse_column="Deployed (M)")
+    cited = Claim("D", "plain", ">", "quoted", columns=("Param. (M)",), worse_column="Deployed (M)")
+    made = table(columns=(*table().columns, more), rows=rows, claims=(across, cited))
+    found = claims_of(
+        unfilled(tmp_path, made), lambda row, column: {"params_m": 2.0, "folded_params_m": 1.5}[column.metric]
+    )
+    assert (found["C"]["costs"], found["C"]["verdict"]) == ([2.0, 1.5], "reproduced")
+    assert (found["D"]["costs"], found["D"]["verdict"]) == ([2.0, 9.0], "not reproduced")
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,19 @@
 import argparse
 import csv
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments.harness import arguments as flags
 from experiments.harness.cli import run_figure
 from experiments.harness.figures import Drawing, draw_figure
-from experiments.harness.spec import Figure
+from experiments.harness.spec import Figure, Table
+from experiments.harness.store import RESULTS_VARIABLE
 from experiments.ligar_table3 import TABLE
+from tests.harness.fakes import table, without_costs
+from tests.harness.test_evidence import filled
 
 
 def draw_losses(cells, load):
@@ -50,3 +55,62 @@ def test_a_figure_runs_its_rows_only_and_draws_one_number_per_cell(tmp_path, mon
 def test_an_unknown_row_of_a_figure_is_named():
     with pytest.raises(ValueError, match="no row 'w/o XYZ'"):
         dataclasses.replace(FIGURE, rows=("w/o XYZ",))
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def draw_nothing(cells, load):
+    import matplotlib.pyplot as plt
+
+    return Drawing(plt.figure(), [{"row": cell.row, "seed": cell.seed} for cell in cells])
+
+
+def drawn(results: Path, *argv: str, **options: Any) -> tuple[int, Path]:
+    """Draw a figure whose cells have all run; return the exit status and the folder of its paper."""
+    cells = filled(results / "runs", figure_table(), seeds=(0, 1), **options)
+    figure = Figure(id="paper/figure9", title="", table=cells.table, rows=("plain", "wide"), draw=draw_nothing)
+    return run_figure(figure, parsed("--no-wandb", "--no-controls", *argv)), results / "runs/paper"
+
+
+def figure_table() -> Table:
+    return without_costs(table())
+
+
+def test_a_figure_leaves_the_pages_of_its_table_alone(results: Path):
+    status, folder = drawn(results, "--seeds", "2")
+    assert status == 0 and sorted(path.name for path in folder.iterdir()) == ["figure9.proxy.csv", "figure9.proxy.png"]
+
+
+def test_a_figure_of_some_of_its_rows(results: Path, capsys: pytest.CaptureFixture[str]):
+    status, folder = drawn(results, "--seeds", "2", "--rows", "wide")
+    rows = list(csv.DictReader((folder / "figure9.proxy.csv").open()))
+    assert status == 0 and {row["row"] for row in rows} == {"wide"}
+    assert drawn(results, "--rows", "quoted")[0] == 2
+    assert "--rows 'quoted': paper/figure9 shows 'plain', 'wide'" in capsys.readouterr().err
+
+
+def test_a_figure_says_in_its_name_what_was_changed(results: Path):
+    status, folder = drawn(results, "--seeds", "2", "--views", "5", views=5)
+    assert status == 0 and (folder / "figure9.changed-proxy.png").exists()
+
+
+def test_what_a_figure_cannot_do_is_refused(results: Path, capsys: pytest.CaptureFixture[str]):
+    for argv, message in (
+        (("--render-only",), "--render-only is for tables"),
+        (("--checkpoint", __file__, "--test-only"), "say with --rows which row of paper/figure9 it was trained for"),
+    ):
+        assert drawn(results, *argv)[0] == 2 and message in capsys.readouterr().err
+
+
+def test_an_interrupted_figure_ends_as_a_table_does(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.harness.cli.draw_figure", interrupt)
+    assert drawn(results, "--seeds", "2")[0] == 130 and "interrupted" in capsys.readouterr().err

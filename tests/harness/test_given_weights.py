@@ -78,6 +78,9 @@ def test_a_head_of_another_size_is_refused_with_both_sizes(tmp_path: Path):
         (("--test-only",), "--checkpoint FILE and --test-only go together"),
         (("--checkpoint", "nowhere.pt", "--test-only"), "--checkpoint nowhere.pt: no such file"),
         (("--init-checkpoint", "a", "--init-checkpoint", "b"), "--init-checkpoint b: only one without a name"),
+        (("--init-checkpoint", "a=b", "--init-checkpoint", "a=c"), "--init-checkpoint a=...: given twice"),
+        (("--checkpoint", __file__, "--test-only", "--init-checkpoint", "none"), "nothing is trained"),
+        (("--checkpoint", __file__, "--test-only", "--seeds", "5"), "--seeds: the weights of --checkpoint are tested"),
     ],
 )
 def test_contradicting_files_are_refused(argv: tuple[str, ...], message: str):
@@ -95,4 +98,4 @@ def test_initial_files_are_told_apart_by_name(tmp_path: Path):
 
 def test_one_seed_is_enough_for_weights_that_are_given(tmp_path: Path):
     path = checkpoint(tmp_path / "weights.pt")
-    assert options("--checkpoint", str(path), "--test-only", "--seeds", "5").seeds == (0,)
+    assert options("--checkpoint", str(path), "--test-only").seeds == (0,)

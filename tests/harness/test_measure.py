@@ -116,6 +116,18 @@ def test_each_cost_column_is_what_a_hand_counts(label: str, channels: int, frame
     assert found == {title: pytest.approx(value, rel=1e-12) for title, value in expected.items()}
 
 
+def test_a_cost_is_of_the_clips_that_the_row_and_the_paper_size_say():
+    profiles = {**SMALL.profiles, "paper": Profile(data=dict(num_frames=4))}
+    elsewhere = dataclasses.replace(SMALL.columns[0], group="long", data=DATA.with_arguments(dict(size=16), where=""))
+    row = dataclasses.replace(SMALL.row("four"), published=(None,) * 7)
+    rows = (row, dataclasses.replace(row, label="eight", on=("long",), data_on={"long": dict(num_frames=6)}))
+    made = dataclasses.replace(SMALL, profiles=profiles, columns=(*SMALL.columns, elsewhere), rows=rows)
+    linear = 4 * 5
+    assert row_costs(made, made.rows[0])["gmacs"] == pytest.approx((3 * 27 * 4 * 4 * 8 * 8 + linear) / 1e9, rel=1e-12)
+    assert row_costs(made, made.rows[1])["num_frames"] == 6
+    assert row_costs(made, made.rows[1])["gmacs"] == pytest.approx((3 * 27 * 4 * 6 * 16 * 16 + linear) / 1e9, rel=1e-12)
+
+
 def test_clips_are_of_the_size_that_the_data_module_serves():
     assert clip_shape(DATA) == (1, 1, 3, 2, 8, 8)
     assert clip_shape(TABLE.columns[0].data) == (1, 1, 3, 16, 224, 224)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.harness import provenance
-from experiments.harness.provenance import PACKAGES, hardware, source_hash, versions
+from experiments.harness.provenance import PACKAGES, export_hash, hardware, source_hash, versions
 
 FILES = {
     "lightning_modules/__init__.py": "",
@@ -106,3 +106,16 @@ def test_the_processor_has_a_name():
 def test_a_processor_without_a_name_is_told_by_its_kind(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(provenance, "_cpuinfo", lambda: [])
     assert hardware("cpu").endswith("(CPU)")
+
+
+def test_the_export_has_a_hash_of_its_own_that_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch):
+    from lightning_modules.ligar import Ligar
+
+    source_hash.cache_clear()
+    before, exported = source_hash(Ligar), export_hash()
+    read = provenance._code
+    monkeypatch.setattr(provenance, "_code", lambda path: read(path) + ("#" if path.parent.name == "deploy" else ""))
+    for cached in (source_hash, export_hash):
+        cached.cache_clear()
+    assert source_hash(Ligar) == before and export_hash() != exported
+    export_hash.cache_clear()

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from experiments.harness.draw import _where
 from experiments.harness.evidence import gather
+from experiments.harness.evidence_file import read_evidence
 from experiments.harness.markdown import DASH, markdown_table
 from experiments.harness.render import table_cells, to_csv, to_json, to_markdown, value
 from experiments.harness.store import REPOSITORY
@@ -68,9 +70,44 @@ def test_each_data_set_and_the_costs_have_a_table_of_their_own(evidence: dict[st
         "**S**, replaced by the member *scenes A (for UCF-101), tiny*"
     ]
     costs = grid(page, "Method", groups.index(""))
-    assert costs[0] == ["Method", "Param. (M) (torch rule) published", "Param. (M) (torch rule) ours"]
+    assert costs[0] == ["Method", "Param. (M) published", "Param. (M) ours"], "parameters are counted by no rule"
     assert costs[2] == ["wide", "2.4", "4.51"]
     assert costs[3] == ["quoted", "4", DASH]
+
+
+def test_an_operation_count_names_its_rule(evidence: dict[str, Any]):
+    found = copy.deepcopy(evidence)
+    found["columns"][-1].update(metric="gmacs", rule="fvcore", title="GMACs")
+    assert "GMACs (fvcore rule) ours" in to_markdown(found)
+
+
+def test_real_data_whose_column_is_named_otherwise_are_no_member(evidence: dict[str, Any]):
+    found = copy.deepcopy(evidence)
+    for column in found["columns"]:
+        column["member"] = False
+    assert "replaced by the member" not in to_markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("profile", "own_data", "title"),
+    [
+        ("paper", None, "the paper's data"),
+        ("proxy", None, "ours on the embedded benchmark"),
+        ("paper", "mine", "your own data set (mine)"),
+        ("proxy", "mine", "your own data set (mine)"),
+    ],
+)
+def test_a_picture_says_whose_videos_it_shows(evidence: dict[str, Any], profile: str, own_data: str | None, title: str):
+    assert _where({**changed(evidence, own_data=own_data), "profile": profile}) == title
+
+
+def test_a_cell_that_two_rows_share_stands_under_both(evidence: dict[str, Any]):
+    found = copy.deepcopy(evidence)
+    alone = [cell for cell in found["cells"] if cell["rows"] == ["plain"]]
+    for cell in alone:
+        cell["rows"].append("plain again")
+    lines = {row[1]: row[2:] for row in grid(to_markdown(found), "On")}
+    assert lines["plain again"] == lines["plain"]
 
 
 def test_a_missing_cell_is_a_dash(tmp_path: Path):
@@ -130,6 +167,9 @@ def test_controls_and_conditions_are_on_the_page(evidence: dict[str, Any]):
         (dict(older_code=3), "**3 cells were trained by older code**"),
         (dict(init_checkpoint="my.ckpt"), "started from my.ckpt instead of the table's initialisation"),
         (dict(own_data="mine"), "your own data set (mine)"),
+        (dict(views=7), "tested with 7 views instead of the table's"),
+        (dict(batch_size=5), "trained with 5 videos per batch instead of the recipe's"),
+        (dict(init_files={"images": "none"}), "initialisation images: from scratch"),
     ],
 )
 def test_anything_reduced_or_changed_is_said(evidence: dict[str, Any], conditions: dict[str, Any], text: str):
@@ -176,7 +216,7 @@ def test_percentages_have_an_interval_and_costs_do_not():
 @pytest.mark.skipif(not COMMITTED, reason="no results are committed")
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_committed_pages_are_what_their_evidence_renders_to(path: Path):
-    evidence = json.loads(path.read_text())
-    assert path.read_text() == to_json(evidence)
+    assert path.read_text() == to_json(json.loads(path.read_text()))
+    evidence = read_evidence(path)
     assert path.with_suffix(".md").read_text() == to_markdown(evidence)
     assert path.with_suffix(".csv").read_text() == to_csv(evidence)

@@ -12,6 +12,7 @@ from datamodules.synthetic.members import stand_in
 from experiments.harness.build import Build, Changed, with_fields
 from experiments.harness.cell import Training
 from experiments.harness.plan import plan
+from experiments.harness.resolve import initialisations, module_build, takes_unnamed_file
 from experiments.harness.spec import CheckpointFile, Pretrain, Profile, Table
 from experiments.harness.store import Store
 from tests.harness.fakes import SOURCE, Data, Files, Recipe, evaluation, profile, table, training, with_row
@@ -75,8 +76,73 @@ def test_named_files_replace_their_initialisation_alone(tmp_path: Path):
     named = training(chained(), init_files=((IMAGES, str(file)),))
     assert isinstance(named.init, Training) and named.init.init == file
     assert training(chained(), init_files=((VIDEOS, str(file)),)).init == file
-    with pytest.raises(ValueError, match="nowhere.pt: no such file"):
+    with pytest.raises(ValueError, match="--init-checkpoint images=nowhere.pt: no such file"):
         training(chained(), init_files=((IMAGES, "nowhere.pt"),))
+
+
+def test_a_named_file_goes_before_scratch_and_a_named_scratch_before_a_file(tmp_path: Path):
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"weights")
+    assert training(chained(), init_checkpoint="none").init is None
+    assert training(chained(), init_checkpoint="none", init_files=((VIDEOS, str(file)),)).init == file
+    assert training(chained(), init_checkpoint=str(file), init_files=((VIDEOS, "none"),)).init is None
+    inner = training(chained(), init_files=((IMAGES, "none"),)).init
+    assert isinstance(inner, Training) and inner.init is None
+
+
+def test_a_file_without_a_name_replaces_the_rows_own_initialisation_alone(tmp_path: Path):
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"weights")
+    assert training(chained(), init_checkpoint=str(file)).init == file
+    own_network = training(chained(with_row=True), row="wide", init_checkpoint=str(file))
+    assert own_network == training(chained(with_row=True), row="wide"), "the file's network is not the row's"
+    assert training(chained(with_row=True), row="wide", init_files=((VIDEOS, str(file)),)).init == file
+    assert training(chained(with_row=True), row="wide", init_checkpoint="none").init is None
+
+
+def test_a_row_that_a_file_without_a_name_does_not_fit_asks_for_one_by_name(tmp_path: Path):
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"weights")
+    inits = {VIDEOS: Pretrain(data=Build(Data, source=Files(name="Kinetics-700")), recipe=Recipe(), with_row=True)}
+    made = table(init=VIDEOS, profiles=everywhere(profile(inits=inits)))
+    with pytest.raises(
+        ValueError, match=r"needs --data-root(.|\n)*--init-checkpoint videos=FILE; or none: .*videos=none"
+    ):
+        training(made, profile="paper", init_checkpoint=str(file))
+
+
+def test_the_initialisations_that_can_be_given_are_those_that_rows_reach():
+    unused = Pretrain(data=Build(Data, source=SOURCE), recipe=Recipe())
+    made = chained()
+    profiles = everywhere(profile(inits={**made.profiles["proxy"].inits, "unused": unused}))
+    assert list(initialisations(table(init=VIDEOS, profiles=profiles), "proxy")) == [VIDEOS, IMAGES]
+    assert takes_unnamed_file(made, "proxy") and not takes_unnamed_file(chained(with_row=True), "proxy")
+    assert not takes_unnamed_file(table(init=None), "proxy") and initialisations(table(init=None), "proxy") == {}
+
+
+def test_own_videos_cannot_replace_what_was_pretrained_on(tmp_path: Path):
+    inits = {VIDEOS: Pretrain(data=Build(Data, source=Files(name="Kinetics-700")), recipe=Recipe())}
+    made = table(init=VIDEOS, profiles=everywhere(profile(inits=inits)))
+    own = dict(profile="paper", data=Files(name="mine"), data_root=tmp_path)
+    with pytest.raises(
+        ValueError, match="pre-training on Kinetics-700 is not possible with --data: give .*videos=FILE"
+    ):
+        training(made, **own)
+    assert training(made, **own, init_files=((VIDEOS, "none"),)).init is None
+
+
+def test_the_users_batch_size_reaches_the_pretrainings():
+    assert [step.recipe.batch_size for step in training(chained(), batch_size=2).lineage] == [2, 2, 2]
+    assert [step.recipe.batch_size for step in training(chained()).lineage] == [4, 4, 4]
+
+
+def test_a_module_is_the_tables_with_profile_row_and_more_on_top():
+    made = table(profiles=everywhere(profile(module=dict(width=0.5, parts=("a",)))))
+    assert module_build(made, None, "proxy").resolved() == dict(width=0.5, parts=("a",))
+    assert module_build(made, made.row("wide"), "proxy").resolved() == dict(width=2.0, parts=("a",))
+    assert module_build(made, made.row("wide"), "proxy", dict(width=3.0)).resolved() == dict(width=3.0, parts=("a",))
+    with pytest.raises(ValueError, match="row 'wide', profile 'proxy'.*Net has no argument 'depth'"):
+        module_build(made, made.row("wide"), "proxy", dict(depth=1))
 
 
 def test_a_missing_data_set_of_a_pretraining_says_that_a_file_would_do():

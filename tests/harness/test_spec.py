@@ -158,3 +158,19 @@ def test_the_control_is_the_first_row_that_runs_unless_named():
 def test_a_figure_of_rows_that_do_not_exist_is_refused():
     with pytest.raises(ValueError, match="paper/table9 has no row 'nowhere'"):
         Figure(id="paper/figure1", title="", table=table(), rows=("nowhere",), draw=print)
+
+
+@pytest.mark.parametrize(
+    ("columns", "other"),
+    [(("S/Top-1",), "U/Top-1"), (("S/Top-1",), "S/mAP"), (("S/Top-1",), "Param. (M)"), (("Param. (M)",), "S/Top-1")],
+)
+def test_columns_that_have_no_paired_difference_cannot_be_claimed(columns: tuple[str, ...], other: str):
+    with pytest.raises(ValueError, match=f"claim X: .* and worse_column '{re.escape(other)}' .* cannot be compared"):
+        table(claims=(Claim("X", "plain", ">", "plain", columns=columns, worse_column=other),))
+
+
+def test_a_table_of_costs_alone_is_refused():
+    costs = table().columns[-1:]
+    rows = tuple(dataclasses.replace(row, published=("1",)) for row in table().rows)
+    with pytest.raises(ValueError, match="paper/table9: every column is a cost"):
+        table(columns=costs, rows=rows, claims=())

@@ -1,0 +1,78 @@
+"""Write a table's evidence and the pages that are rendered from it; the file's name says what was run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.harness.cell import Options
+from experiments.harness.draw import draw_curves, draw_table
+from experiments.harness.evidence_file import read_evidence
+from experiments.harness.index import write_index
+from experiments.harness.render import table_cells, to_csv, to_json, to_markdown
+from experiments.harness.spec import Table
+from experiments.harness.store import results_folder, write_atomic
+from experiments.harness.tracking import Tracking
+
+
+def write_rendered(evidence: dict[str, Any], table: Table, folder: Path, tracking: Tracking | None = None) -> None:
+    """Write a table's evidence and its pages; log the table."""
+    stem = folder / table.paper / f"{table.name}.{_suffix(evidence)}"
+    write_atomic(stem.with_name(stem.name + ".json"), to_json(evidence))
+    write_pages(evidence, table, folder)
+    if tracking is not None:
+        heads, rows = table_cells(evidence)
+        verdicts = {f"verdict/{c['id']}/{c['column']}": c["verdict"] for c in evidence["claims"]}
+        tracking.log_table(heads, rows, verdicts)
+
+
+def write_pages(evidence: dict[str, Any], table: Table, folder: Path) -> Path:
+    """Write a table's Markdown, CSV and pictures; return their path without suffix."""
+    stem = folder / table.paper / f"{table.name}.{_suffix(evidence)}"
+    write_atomic(stem.with_name(stem.name + ".md"), to_markdown(evidence, _beside(evidence, table, folder)))
+    write_atomic(stem.with_name(stem.name + ".csv"), to_csv(evidence))
+    draw_table(evidence, stem.with_name(stem.name + ".png"))
+    draw_curves(evidence, stem.with_name(stem.name + ".curves.png"))
+    if folder == results_folder():
+        write_index(folder)
+    return stem
+
+
+def _beside(evidence: dict[str, Any], table: Table, folder: Path) -> dict[str, Any] | None:
+    """Return the committed evidence to show beside a user's own run of the same table; None where that is pointless."""
+    if folder == results_folder() or evidence["conditions"]["own_data"] is not None:
+        return None
+    committed = _committed(table, evidence["profile"])
+    return None if committed == evidence else committed
+
+
+def _suffix(evidence: dict[str, Any]) -> str:
+    """Return the part of a result's file name that says what was run, from the evidence."""
+    return stem_suffix(evidence["profile"], evidence["conditions"])
+
+
+def options_suffix(options: Options) -> str:
+    """Return the part of a result's file name that says what was run, from what was asked for."""
+    return stem_suffix(options.profile, {**vars(options), "own_data": options.data})
+
+
+def stem_suffix(profile: str, conditions: Mapping[str, Any]) -> str:
+    """Return the part of a result's file name that says what was run, so that nothing fuller is written over.
+
+    At the paper's size a file of initial weights is what the paper itself started from.
+    """
+    own_data, checkpoint = conditions["own_data"] is not None, conditions["checkpoint"] is not None
+    changed = any(conditions[key] is not None for key in ("limit_batches", "batch_size", "views"))
+    started = bool(conditions["init_checkpoint"] or conditions["init_files"]) and profile != "paper"
+    return (
+        ("own-data-" if own_data else "")
+        + ("checkpoint-" if checkpoint else "")
+        + ("changed-" if changed or started else "")
+        + profile
+    )
+
+
+def _committed(table: Table, profile: str) -> dict[str, Any] | None:
+    path = results_folder() / table.paper / f"{table.name}.{profile}.json"
+    return read_evidence(path) if path.exists() else None

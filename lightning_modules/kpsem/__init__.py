@@ -6,10 +6,13 @@ region and channel, match those of adjacent frames by their values, and embed th
 The result stands beside the backbone's pooled features in front of the classifier; the backbone is left as it is.
 
 Reproduced
-    The networks, without any training: MF-KPSEM, R3D-KPSEM, their baselines and all variants of Table 2 and Fig. 5.
-Not yet
-    Table 1 (Mini-Kinetics, UCF101, Something-Something v1, HMDB51), Table 2 (ablations), Figure 5 (position, regions,
-    sets, d_e), Figures 7 and 8 (classes that gain, predictions), 9 (Grad-CAM), 10 (key points and shifts).
+    Table 1    experiments/kpsem_table1.py      Mini-Kinetics, UCF101, Something-Something v1, HMDB51; the text's sums
+    Table 2    experiments/kpsem_table2.py      single key point, fixed regions, one set, R3D
+    Figure 5   experiments/kpsem_figure5.py     position, regions, sets, d_e; trainings: experiments/kpsem_ablations.py
+    Figure 7   experiments/kpsem_figure7.py     classes that gain, and those that lose
+    Figure 8   experiments/kpsem_figure8.py     clips with the three most probable classes of both networks
+    Figure 9   experiments/kpsem_figure9.py     Grad-CAM
+    Figure 10  experiments/kpsem_figure10.py    key points and shifts; the share that crosses regions, measured
 Schematic drawings, nothing to reproduce
     Figure 1 (key points and shifts), 2 (network), 3 and 6 (KPSEM), 4 (AReSE)
 
@@ -17,8 +20,10 @@ Where to find it
     key_points.py               AReSE: lines, shifts, weights (Sec. 3.3); what Figure 10 draws
     regions.py                  maxima and means of regions, and the lines' surrogate gradient
     network.py                  KPSEM (Sec. 3.2, 4.2) and the networks it stands in (Sec. 3.1)
+    grad_cam.py                 heat maps (Fig. 9)
     weights.py                  the MFNet authors' checkpoints; 2D ImageNet ResNets
     profiles.py                 the recipes of Sec. 4.1 and MFNet's code, and the benchmark's network
+    datamodules/kpsem.py        sampling, crops and colours of MFNet's code; test views
     ../backbones                mfnet3d.py, r3d.py (the C2D that the paper calls R3D)
     experiments/benchmarks/key_points.py    speed and memory
 
@@ -38,14 +43,27 @@ What the paper leaves open, and what we chose
     activation: none ("linear"); "normalised" adds both. At other positions a quarter of the channels.
     Initialisation: PyTorch's. start_at_zero sets the last layer's weights to 0, so that a pre-trained backbone begins
     undisturbed; off, as the paper does not mention it.
-    Epochs, learning rate steps, Nesterov, frame interval, views at test: MFNet's code (profiles.py). Mini-Kinetics and
-    Something-Something have no such code; UCF101's epochs.
+    Epochs, learning rate steps, Nesterov, frame interval, crops, colours, views at test: MFNet's code (profiles.py,
+    datamodules/kpsem.py). Mini-Kinetics and Something-Something have no such code; UCF101's epochs. Mini-Kinetics
+    trains at varied frame intervals, as MFNet on Kinetics.
+    Test views: MFNet's code adds up random clips with random crops until it is stopped. Ten evenly spread clips, each
+    with a crop drawn once and for all.
+    Which layers train at a fifth of the rate: MFNet's code spares the classifier alone and knows no KPSEM. The backbone
+    and the layer that places the lines here.
+    How the examples of Figures 8 to 10 were chosen, and whether Grad-CAM explains the true class: each script says its
+    rule; the true class.
     R3D's frames: 16, a maximum over two frames behind res2 as in the C2D paper, so that KPSEM sees 8.
     What Figure 10 draws: the set with the longest embedding, and its channel with the largest shifts.
 
 Where paper and released code differ, and which we follow
-    There is no released code for KPSEM. MFNet-3D is the authors' of MFNet, to their outputs. Their fine-tuning trains
-    the backbone at a fifth of the learning rate and its first 100 steps at half; the recipes here do neither yet.
+    There is no released code for KPSEM. MFNet-3D is the authors' of MFNet, to their outputs. So is the fine-tuning: the
+    backbone at a fifth of the learning rate, the first steps at half. Videos too short for a clip repeat one random
+    frame there; here they are played in a loop. Hue, lightness and saturation round to bytes there.
+
+Not as published
+    The embedded benchmark: a quarter of the width, five of MFNet's 16 units, KPSEM's output starting at zero, AdamW for
+    20 epochs, no flip, stretching or colours, one central test view (profiles.py). R3D starts from a pre-training of
+    its own there, in place of ImageNet's.
 
 Sizes
     MFNet-3D has 7,996,368 parameters with 400 classes (8.0 M), 7,842,568 with Mini-Kinetics' 200; KPSEM 146,128, and

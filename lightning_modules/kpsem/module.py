@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import torch
+from torch import nn
+
+from datamodules.batch import ClipBatch
 from lightning_modules.backbones.mfnet3d import MFNet3D
 from lightning_modules.backbones.r3d import R3D
 from lightning_modules.base import ClipClassifier
@@ -27,6 +31,7 @@ class Kpsem(ClipClassifier):
         width: multiplier of the backbone's channels, and with them of KPSEM's.
         stem_stride: stride of the first convolution (time, height, width).
         stem_pool: halve height and width once more behind it.
+        units: so many units of MFNet-3D's stages conv2 to conv5, the first ones; None: all, 3, 4, 6 and 3.
         position: the stage after which KPSEM stands, "conv2" to "conv5" or "res2" to "res5"; None leaves it out.
         num_frames: T of the clips.
         num_sets: G, separations of the frame.
@@ -35,11 +40,15 @@ class Kpsem(ClipClassifier):
         separation: "adaptive" regions, or "fixed" random ones.
         reduction: "linear" as in the paper, or "normalised": batch normalisation behind the reducing convolutions.
         start_at_zero: let KPSEM's output start at zero.
+        backbone_lr_scale: learning rate of the backbone, and of the layer that places KPSEM's lines, over the recipe's,
+            which the classifier and the rest of KPSEM have. A fifth in the MFNet authors' fine-tuning, which knows no
+            KPSEM; the lines, whose gradient is a substitute, learn as slowly (our choice).
+        slow_steps: so many first steps of a training take half the learning rate (the MFNet authors' code).
         num_classes: number of classes.
         recipe: how to train.
 
     Raises:
-        ValueError: an unknown backbone or position, or what the network refuses.
+        ValueError: an unknown backbone or position, units that it does not have, or what the network refuses.
     """
 
     view_score = "probs"
@@ -52,6 +61,7 @@ class Kpsem(ClipClassifier):
         width: float = 1.0,
         stem_stride: tuple[int, int, int] = (1, 2, 2),
         stem_pool: bool = True,
+        units: tuple[int, int, int, int] | None = None,
         position: str | None = "conv4",
         num_frames: int = 16,
         num_sets: int = 8,
@@ -60,14 +70,20 @@ class Kpsem(ClipClassifier):
         separation: Literal["adaptive", "fixed"] = "adaptive",
         reduction: Literal["linear", "normalised"] = "linear",
         start_at_zero: bool = False,
+        backbone_lr_scale: float = 0.2,
+        slow_steps: int = 99,
         num_classes: int,
         recipe: Recipe,
     ) -> None:
         super().__init__(num_classes=num_classes, recipe=recipe)
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be one of {list(BACKBONES)}, got {backbone!r}")
+        self.backbone_lr_scale, self.slow_steps = backbone_lr_scale, slow_steps
+        stages = BACKBONES[backbone](width=width, stem_stride=stem_stride, stem_pool=stem_pool)
+        if units is not None:
+            _shorten(stages, units)
         self.network = KpsemNetwork(
-            backbone=BACKBONES[backbone](width=width, stem_stride=stem_stride, stem_pool=stem_pool),
+            backbone=stages,
             num_classes=num_classes,
             position=position,
             num_frames=num_frames,
@@ -94,3 +110,35 @@ class Kpsem(ClipClassifier):
             ValueError: an unknown layout, or a network of another size, KPSEM or head.
         """
         return load_network(self.network, convert(state_dict, self.network))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the parameters by their learning rate relative to the recipe's (``lr_scale``)."""
+        slow = list(self.network.backbone.parameters())
+        if self.network.kpsem is not None:
+            slow += self.network.kpsem.arese.parameters()
+        known = {id(parameter) for parameter in slow}
+        new = [parameter for parameter in self.network.parameters() if id(parameter) not in known]
+        return [dict(params=slow, lr_scale=self.backbone_lr_scale), dict(params=new, lr_scale=1.0)]
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Build the recipe's optimiser with :meth:`parameter_groups`."""
+        return self.recipe.optimizer.build(self.parameter_groups(), self.recipe.lr_at(0, 0.0))
+
+    def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
+        """Set this step's learning rate, each group's in its proportion, half of it in the first steps."""
+        super().on_train_batch_start(batch, batch_idx)
+        warming = 0.5 if self.trainer.global_step < self.slow_steps else 1.0
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = group["lr"] * group["lr_scale"] * warming
+
+
+def _shorten(backbone: MFNet3D | R3D, units: tuple[int, int, int, int]) -> None:
+    """Keep the first units of each stage; a stage's first unit has its stride and its shortcut."""
+    if not isinstance(backbone, MFNet3D):
+        raise ValueError(f"units={units} is for mfnet3d; r3d has a fixed number of blocks")
+    for name, kept in zip(("conv2", "conv3", "conv4", "conv5"), units, strict=True):
+        stage = backbone.get_submodule(name)
+        assert isinstance(stage, nn.Sequential)
+        if not 1 <= kept <= len(stage):
+            raise ValueError(f"units={units}: {name} keeps 1 to {len(stage)} of its units")
+        setattr(backbone, name, stage[:kept])

@@ -31,7 +31,7 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     """Draw the four panels; the plain MFNet is the dashed line with its interval."""
     import matplotlib.pyplot as plt
 
-    found = {row: _estimated(cells, load, row) for row in dict.fromkeys(cell.row for cell in cells)}
+    found = {row: _estimated(cells, row) for row in dict.fromkeys(cell.row for cell in cells)}
     figure, axes = plt.subplots(1, 4, figsize=(13, 3.4), sharey=True)
     numbers = []
     for axis, (title, bars) in zip(axes, PANELS, strict=True):
@@ -61,8 +61,8 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     return Drawing(figure, numbers)
 
 
-def _estimated(cells: Sequence[Cell], load: Load, row: str) -> Estimate:
-    by_seed = scores_of(cells, load, row, COLUMN)
+def _estimated(cells: Sequence[Cell], row: str) -> Estimate:
+    by_seed = scores_of(cells, row, COLUMN)
     labels = next(iter(by_seed.values())).labels
     return estimate({seed: found.scores for seed, found in by_seed.items()}, labels, "top1")
 

@@ -74,7 +74,7 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
 
     column = cell_of(cells, BASELINE, MINI).column
     _, data = load(cell_of(cells, BASELINE, MINI))
-    baseline, ours = (scores_of(cells, load, row, column) for row in (BASELINE, OURS))
+    baseline, ours = (scores_of(cells, row, column) for row in (BASELINE, OURS))
     gains = class_gains(baseline, ours, data.class_names)
     figure, (bars, rest) = plt.subplots(1, 2, figsize=(12, 4.6), width_ratios=(3, 1))
     shown = gains[:SHOWN]

@@ -38,9 +38,8 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     """Draw twelve clips, three frames each, with both networks' three most probable classes."""
     import matplotlib.pyplot as plt
 
-    loaded = [load(cell_of(cells, row, MINI)) for row in (BASELINE, OURS)]
-    data = loaded[0][1]
-    baseline, ours = (video_scores(*pair) for pair in loaded)
+    _, data = load(cell_of(cells, BASELINE, MINI))
+    baseline, ours = (video_scores(cell_of(cells, row, MINI)) for row in (BASELINE, OURS))
     names = data.class_names
     gains = class_gains({0: baseline}, {0: ours}, names)[:SHOWN]
     rows = chosen_videos(baseline, ours, [names.index(gain.name) for gain in gains], CLIPS)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from datamodules.batch import ClipBatch
 from datamodules.video_sampling import collate
-from experiments.harness.figures import Cell, Load
+from experiments.harness.figures import Cell
 from experiments.harness.spec import Table
 
 NETWORK_COLOURS = ("#8c8c8c", "#1f5f8b")  # the plain backbone, with KPSEM
@@ -53,15 +52,18 @@ class Clip:
 
 
 def part_of(table: Table, *, name: str, rows: Sequence[str], groups: Sequence[str]) -> Table:
-    """Return a table of the cells that a figure needs: some rows on some data sets, the same cells as the table's."""
+    """Return a table of the cells that a figure needs: some rows on some data sets, the same cells as the table's.
+
+    Of a data set with several splits it is the first.
+    """
     kept = [i for i, column in enumerate(table.columns) if column.group in groups and not column.is_cost]
     return dataclasses.replace(
         table,
         id=f"{table.paper}/{name}",
         title=f"{table.title} (what {name.split('_')[0]} needs)",
-        columns=tuple(table.columns[i] for i in kept),
+        columns=tuple(dataclasses.replace(table.columns[i], data=table.columns[i].parts[0]) for i in kept),
         rows=tuple(
-            dataclasses.replace(row, published=tuple(row.published[i] for i in kept))
+            dataclasses.replace(row, default=True, published=tuple(row.published[i] for i in kept))
             for row in table.rows
             if row.label in rows
         ),
@@ -83,26 +85,18 @@ def cell_of(cells: Sequence[Cell], row: str, group: str) -> Cell:
     return min(found, key=lambda cell: cell.seed)
 
 
-@torch.no_grad()
-def video_scores(module: Any, data: Any) -> VideoScores:
-    """Test a network as its table did, and return the probabilities of every video."""
-    indices, scores = [], []
-    for batch in data.test_dataloader():
-        scores.append(module.predict_scores(data.on_after_batch_transfer(batch, 0)))
-        indices.append(batch.video_index)
-    videos = data.subset("test")[0]
-    order = torch.cat(indices).tolist()
-    chosen = [videos[index] for index in order]
+def video_scores(cell: Cell) -> VideoScores:
+    """Return the probabilities of every test video, as the cell's test stored them."""
     return VideoScores(
-        ids=tuple(video.id for video in chosen),
-        labels=np.array([video.label for video in chosen], dtype=np.int64),
-        scores=torch.cat(scores).double().numpy(),
+        ids=tuple(str(name) for name in cell.scores["ids"]),
+        labels=np.asarray(cell.scores["labels"], dtype=np.int64),
+        scores=np.asarray(cell.scores["scores"], dtype=np.float64),
     )
 
 
-def scores_of(cells: Sequence[Cell], load: Load, row: str, column: str) -> dict[int, VideoScores]:
+def scores_of(cells: Sequence[Cell], row: str, column: str) -> dict[int, VideoScores]:
     """Return the scores of every seed of a row on a column, by seed."""
-    return {c.seed: video_scores(*load(c)) for c in cells if c.row == row and c.column == column}
+    return {cell.seed: video_scores(cell) for cell in cells if cell.row == row and cell.column == column}
 
 
 def clip_of(data: Any, position: int) -> Clip:

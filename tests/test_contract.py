@@ -12,7 +12,15 @@ import torch
 from datamodules.base import ClipDataModule
 from datamodules.batch import ClipBatch
 from datamodules.video import UndecodableVideoError
-from experiments import action_net_table3, action_net_table5, ligar_ablations, ligar_table1, ligar_table3, ligar_table4
+from experiments import (
+    action_net_table3,
+    action_net_table5,
+    kpsem_table2,
+    ligar_ablations,
+    ligar_table1,
+    ligar_table3,
+    ligar_table4,
+)
 from experiments.harness import build_module
 from experiments.harness.cell import Evaluation, Options
 from experiments.harness.measure import clip_shape
@@ -23,7 +31,15 @@ from lightning_modules.base import ClipClassifier
 from lightning_modules.checkpoints import read_checkpoint
 from tests.tiny_cells import lively, runtime, save_lively_weights, some_clips
 
-SCRIPTS = (ligar_table1, ligar_table3, ligar_table4, ligar_ablations, action_net_table3, action_net_table5)
+SCRIPTS = (
+    ligar_table1,
+    ligar_table3,
+    ligar_table4,
+    ligar_ablations,
+    action_net_table3,
+    action_net_table5,
+    kpsem_table2,
+)
 TABLES = tuple(script.TABLE for script in SCRIPTS)
 SMOKE = Options(profile="smoke", seeds=(0,), init_checkpoint="none")
 
@@ -66,8 +82,8 @@ def logged(module: ClipClassifier) -> dict[str, torch.Tensor]:
 @ROWS
 @pytest.mark.parametrize("profile", PROFILES)
 def test_it_builds_and_scores_clips_at_every_profile(table, row, profile):
-    column = next(column for column in table.columns if column.data is not None)
-    data = column.data.with_arguments({**table.profiles[profile].data, **row.data}, where=table.id)
+    given = next(part for column in table.columns for part in column.parts)
+    data = given.with_arguments({**table.profiles[profile].data, **row.data}, where=table.id)
     with torch.device("meta"):
         module = build_module(table, row=row.label, profile=profile, num_classes=7).eval()
         clips = torch.empty((2, 3, *clip_shape(data)[2:]))

@@ -88,7 +88,7 @@ def test_costs_need_no_training_and_no_data(name: str, results: Path, capsys: py
 @each_table
 def test_a_dry_run_lists_every_cell_and_touches_nothing(name: str, results: Path, capsys: pytest.CaptureFixture[str]):
     table = TABLES[name]
-    status, printed, _ = run(capsys, table, "--dry-run", "--seeds", "2", "--no-controls")
+    status, printed, _ = run(capsys, table, "--dry-run", "--seeds", "2", "--no-controls", "--rows", "all")
     assert status == 0
     labels = tuple(row.label for row in table.rows)
     cells = TableCells(table, Options(seeds=(0, 1)), Store(results / "runs"), rows=labels, controls=False)
@@ -129,7 +129,7 @@ def test_claims_are_the_published_ones_with_their_differences(name: str):
         published = known[claim.id]
         assert published["paper"].replace("-", "_").lower() == table.paper
         columns = columns_of(table, claim)
-        if len(columns) != 1:
+        if len(columns) != 1 or published["value_A"] is None:  # read off a bar without a number
             continue
         other = columns[0] if claim.worse_column is None else table.columns.index(table.column(claim.worse_column))
         better, worse = table.row(claim.better).published[columns[0]], table.row(claim.worse).published[other]

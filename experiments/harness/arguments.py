@@ -28,7 +28,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     own = "your own data set in place of the table's: a folder per class under train/ and val/"
     what.add_argument("--data", choices=("folder",), help=own)
     what.add_argument("--size", choices=("proxy", "paper"), help="with --data: which network (default proxy)")
-    what.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows")
+    what.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows; 'all': every row")
     sets = "only these data sets, as printed in the table's head; with --data: the one whose protocol is used"
     what.add_argument("--columns", nargs="+", metavar="GROUP", help=sets)
     seeds = f"run seeds 0 to N-1 (default {DEFAULT_SEEDS})"

@@ -69,7 +69,7 @@ def _check_column(table: Table, column: Column) -> None:
             raise ValueError(f"{where}: a cost is computed from the network; it takes no data")
         if column.rule not in COST_RULES:
             raise ValueError(f"{where}: unknown rule {column.rule!r}; accepted: {', '.join(COST_RULES)}")
-    elif column.data is None:
+    elif not column.parts:
         raise ValueError(f"{where}: the metric {column.metric!r} needs data=Build(...)")
 
 
@@ -85,9 +85,8 @@ def _check_row(table: Table, row: Row) -> None:
                 f"{where}: published value {value!r} must be a number as printed, or None where there is none"
             )
     check_arguments(table.module.cls, row.module, where=where)
-    for column in table.columns:
-        if column.data is not None:
-            check_arguments(column.data.cls, row.data, where=where)
+    for part in (part for column in table.columns for part in column.parts):
+        check_arguments(part.cls, row.data, where=where)
     recipe_fields = [f.name for f in dataclasses.fields(table.recipe)]
     for name in row.recipe:
         if name not in recipe_fields:
@@ -97,9 +96,8 @@ def _check_row(table: Table, row: Row) -> None:
         if group not in groups:
             raise ValueError(f"{where}: no column group {group!r}; the table has {', '.join(map(repr, groups))}")
     for group, changes in row.data_on.items():
-        for column in table.columns:
-            if column.data is not None and column.group == group:
-                check_arguments(column.data.cls, changes, where=f"{where}, on {group}")
+        for part in (part for column in table.columns if column.group == group for part in column.parts):
+            check_arguments(part.cls, changes, where=f"{where}, on {group}")
     if row.runtime not in RUNTIMES:
         raise ValueError(f"{where}: unknown runtime {row.runtime!r}; accepted: {', '.join(RUNTIMES)}")
     for name, profile in table.profiles.items():
@@ -109,9 +107,8 @@ def _check_row(table: Table, row: Row) -> None:
 def _check_profile(table: Table, name: str, profile: Profile) -> None:
     where = f"{table.id}, profile {name!r}"
     check_arguments(table.module.cls, profile.module, where=where)
-    for column in table.columns:
-        if column.data is not None:
-            check_arguments(column.data.cls, profile.data, where=where)
+    for part in (part for column in table.columns for part in column.parts):
+        check_arguments(part.cls, profile.data, where=where)
     for key, pretrain in profile.inits.items():
         if isinstance(pretrain, Pretrain):
             check_arguments(table.module.cls, pretrain.module, where=f"{table.id}, initialisation {key!r}")

@@ -123,7 +123,9 @@ def _run_tables(
     tables: Sequence[Table], arguments: argparse.Namespace, options: Options, places: Places, show: Show
 ) -> int:
     if arguments.costs:
-        print_costs([(table, chosen_rows(table, arguments.rows)) for table in tables], as_json=arguments.json)
+        print_costs(
+            [(table, chosen_rows(table, arguments.rows or ["all"])) for table in tables], as_json=arguments.json
+        )
         return 0
     if arguments.render_only:
         return _for_each(tables, lambda table: _render_stored(table, options, places, show))

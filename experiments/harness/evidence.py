@@ -87,8 +87,8 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in cells.rows:
         for column in cells.columns:
-            for seed in cells.options.seeds if cells.runs(row, column) else ():
-                cell = cells.evaluation(row, column, seed)
+            seeds = cells.options.seeds if cells.runs(row, column) else ()
+            for seed, data, cell in ((s, *named) for s in seeds for named in cells.evaluations(row, column, s)):
                 if (shared := found.get(cell.fingerprint)) is not None:
                     shared["rows"] = list(dict.fromkeys([*shared["rows"], row.label]))
                     shared["columns"] = list(dict.fromkeys([*shared["columns"], column.key]))
@@ -100,7 +100,7 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
                 found[cell.fingerprint] = {
                     "rows": [row.label],
                     "columns": [column.key],
-                    "data": column.group or column.title,
+                    "data": data,
                     "member": bool(members_of(cell.data.arguments["source"])),
                     "seed": seed,
                     "evaluation": cell.fingerprint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ class Cell:
         seed: of its training.
         record: of its evaluation.
         training: record of its training, curves included.
+        scores: of its evaluation, by test video: ``scores`` ``(N, K)``, ``labels`` and ``ids`` ``(N,)``.
+        part: which of the column's splits, from 0.
     """
 
     row: str
@@ -31,6 +33,8 @@ class Cell:
     seed: int
     record: Mapping[str, Any]
     training: Mapping[str, Any]
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,12 @@ def figure_cells(figure: Figure, cells: TableCells) -> list[Cell]:
             continue
         for column in cells.columns:
             for seed in cells.options.seeds if cells.asks(row, column) else ():
-                cell = cells.evaluation(row, column, seed)
-                record = cells.store.folder(cell).record()
-                training = cells.store.folder(cell.training).record()
-                if record is None or training is None:
-                    raise ValueError(f"{figure.id}: {row.label}, {column.key}, seed {seed} has not been run")
-                found.append(Cell(row.label, column.key, seed, record, training))
+                for part, (_, cell) in enumerate(cells.evaluations(row, column, seed)):
+                    folder = cells.store.folder(cell)
+                    record, training = folder.record(), cells.store.folder(cell.training).record()
+                    if record is None or training is None:
+                        raise ValueError(f"{figure.id}: {row.label}, {column.key}, seed {seed} has not been run")
+                    found.append(Cell(row.label, column.key, seed, record, training, folder.load_scores(), part))
     return found
 
 
@@ -114,6 +118,6 @@ def load(cell: Cell, cells: TableCells) -> tuple[Any, Any]:
     from experiments.harness.runner import build_data, load_trained
 
     column = next(column for column in cells.columns if column.key == cell.column)
-    evaluation = cells.evaluation(cells.table.row(cell.row), column, cell.seed)
+    evaluation = cells.evaluation(cells.table.row(cell.row), column, cell.seed, cell.part)
     training = evaluation.training
     return load_trained(training, cells.store), build_data(training, evaluation.data, num_workers=0)

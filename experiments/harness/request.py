@@ -41,7 +41,8 @@ def chosen_rows(table: Table, labels: Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         ValueError: an unknown label, or only rows that are quoted from elsewhere.
     """
-    chosen = [row.label for row in table.rows] if not labels or [*labels] == ["all"] else labels
+    every = [row for row in table.rows if row.default or labels]
+    chosen = [row.label for row in every] if not labels or [*labels] == ["all"] else labels
     found = tuple(label for label in chosen if not table.row(label).cited)
     if not found:
         run = ", ".join(repr(row.label) for row in table.rows if not row.cited)

@@ -74,13 +74,14 @@ def data_build(table: Table, row: Row, column: Column, options: Options) -> Buil
 def protocol_build(table: Table, row: Row, column: Column, profile: str) -> Build:
     """Return the data module of one cell as a profile states it, on the data set that the paper used.
 
-    A profile may shrink a column's clips; how the column tests (its ``evaluation_arguments``) stays.
+    A profile may shrink a column's clips; how the column tests (its ``evaluation_arguments``) stays. Of a column over
+    several splits this is the first: ``TableCells.evaluation`` knows the others.
     """
     where = f"{table.id}, row {row.label!r}, column {column.key!r}, profile {profile!r}"
-    assert column.data is not None, where
-    protocol: frozenset[str] = getattr(column.data.cls, "evaluation_arguments", frozenset())
-    data = column.data.with_arguments(table.profiles[profile].data, where=where)
-    data = data.with_arguments({k: v for k, v in column.data.arguments.items() if k in protocol}, where=where)
+    given = column.parts[0]
+    protocol: frozenset[str] = getattr(given.cls, "evaluation_arguments", frozenset())
+    data = given.with_arguments(table.profiles[profile].data, where=where)
+    data = data.with_arguments({k: v for k, v in given.arguments.items() if k in protocol}, where=where)
     data = data.with_arguments(row.data, where=where)
     return data.with_arguments(row.data_on.get(column.group, {}), where=where)
 

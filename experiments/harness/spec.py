@@ -84,7 +84,7 @@ class Column:
         metric: one of ``top1``, ``top5``, ``mean_class_acc``, ``map`` (percent), or a cost: ``params_m``,
             ``folded_params_m``, ``gmacs``, ``gflops``, ``num_frames`` of a clip, ``num_views`` of a test video.
         group: printed head over several columns, usually the data set.
-        data: the data module; None for a cost.
+        data: the data module; several, whose values are averaged (the official splits of one set); None for a cost.
         recipe: a recipe for this data set in place of the table's.
         rule: counting rule of a cost.
         test_videos: size of the published test set; None where the paper leaves it open.
@@ -93,7 +93,7 @@ class Column:
     title: str
     metric: str
     group: str = ""
-    data: Build | None = None
+    data: Build | tuple[Build, ...] | None = None
     recipe: Any = None
     rule: str = "torch"
     test_videos: int | None = None
@@ -107,6 +107,13 @@ class Column:
     def is_cost(self) -> bool:
         """Say whether the column is computed from the network alone."""
         return self.metric in COST_METRICS
+
+    @property
+    def parts(self) -> tuple[Build, ...]:
+        """Return the data modules whose values are averaged: usually one, none for a cost."""
+        if self.data is None:
+            return ()
+        return self.data if isinstance(self.data, tuple) else (self.data,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +132,7 @@ class Row:
         on: column groups on which the row is run; None means all.
         classes: number of classes for cost columns, where the paper counted with another head.
         cited: quoted from another paper: printed, never run.
+        default: run it without being asked; False: only by name or with ``--rows all``.
         note: footnote.
     """
 
@@ -139,6 +147,7 @@ class Row:
     on: tuple[str, ...] | None = None
     classes: int | None = None
     cited: bool = False
+    default: bool = True
     note: str = ""
 
 

@@ -24,11 +24,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.harness.metrics import METRICS, weighted
+from experiments.harness.metrics import METRICS
 from experiments.harness.noise import wilson_interval
+from experiments.harness.splits import Splits, number_of_videos, values_on
 from experiments.harness.student_t import student_t_tail, student_t_upper
 
 Scores = Mapping[int, NDArray[Any]]  # seed -> (N, K)
+Labels = NDArray[Any] | Splits  # (N,), or those of several splits, whose values are averaged
 Verdict = Literal["reproduced", "not reproduced", "undecided"]
 NUM_REPLICATES = 2000
 BOOTSTRAP_SEED = 20_211_106
@@ -93,7 +95,7 @@ class Difference:
         return len(self.seeds)
 
 
-def estimate(scores: Scores, labels: NDArray[Any], metric: str) -> Estimate:
+def estimate(scores: Scores, labels: Labels, metric: str) -> Estimate:
     """Return a row's metric with its interval, which stays within 0 and 100.
 
     The ends are Wilson's for the number of independent videos that have the row's seed and video noise.
@@ -105,18 +107,18 @@ def estimate(scores: Scores, labels: NDArray[Any], metric: str) -> Estimate:
     """
     seeds = _checked_seeds(scores)
     values, replicates = _resampled(scores, seeds, labels, metric)
-    noise = _Noise.of_paired(values, replicates, len(labels))
+    noise = _Noise.of_paired(values, replicates, number_of_videos(labels))
     mean = float(np.clip(values.mean(), 0.0, 100.0))
     binomial = mean * (100 - mean)
-    one_video = 100 / len(labels)
+    one_video = 100 / number_of_videos(labels)
     # Within one video of the end of the scale the observed noise is nil or nearly so and says nothing.
     at_the_end = min(mean, 100 - mean) < one_video
-    effective_videos = len(labels) if at_the_end else binomial / (noise.half_width / Z95) ** 2
+    effective_videos = number_of_videos(labels) if at_the_end else binomial / (noise.half_width / Z95) ** 2
     low, high = wilson_interval(mean, effective_videos, Z95)
-    return Estimate(mean, low, high, tuple(values.tolist()), seeds, len(labels))
+    return Estimate(mean, low, high, tuple(values.tolist()), seeds, number_of_videos(labels))
 
 
-def paired_difference(first: Scores, second: Scores, labels: NDArray[Any], metric: str) -> Difference:
+def paired_difference(first: Scores, second: Scores, labels: Labels, metric: str) -> Difference:
     """Compare two rows seed by seed on the same videos.
 
     Args:
@@ -134,12 +136,12 @@ def paired_difference(first: Scores, second: Scores, labels: NDArray[Any], metri
     values, replicates = _resampled(first, seeds, labels, metric)
     other_values, other_replicates = _resampled(second, seeds, labels, metric)
     differences = values - other_values
-    noise = _Noise.of_paired(differences, replicates - other_replicates, len(labels))
+    noise = _Noise.of_paired(differences, replicates - other_replicates, number_of_videos(labels))
     dropped = tuple(sorted(first.keys() ^ second.keys()))
-    return _difference(differences.mean(), noise, tuple(differences.tolist()), seeds, dropped, len(labels))
+    return _difference(differences.mean(), noise, tuple(differences.tolist()), seeds, dropped, number_of_videos(labels))
 
 
-def a_a_control(scores: Scores, labels: NDArray[Any], metric: str) -> Difference:
+def a_a_control(scores: Scores, labels: Labels, metric: str) -> Difference:
     """Compare the first half of a row's seeds with the rest: a difference that must come out undecided.
 
     The noise is that of the seeds within their halves, pooled (S - 2 degrees of freedom); the videos are the
@@ -151,13 +153,14 @@ def a_a_control(scores: Scores, labels: NDArray[Any], metric: str) -> Difference
     seeds = _checked_seeds(scores)
     if len(seeds) < 3:
         raise ValueError(f"an A/A control needs at least 3 seeds, got {list(seeds)}")
-    values = np.array([METRICS[_checked_metric(metric)](scores[seed], labels) for seed in seeds])
+    whole = np.ones((1, number_of_videos(labels)))
+    values = np.array([values_on(_checked_metric(metric), scores[seed], labels, whole)[0] for seed in seeds])
     halves = values[: len(seeds) // 2], values[len(seeds) // 2 :]
     freedom = len(seeds) - 2
     pooled = sum(float(((half - half.mean()) ** 2).sum()) for half in halves) / freedom
     variance = pooled * (1 / len(halves[0]) + 1 / len(halves[1]))
-    noise = _Noise.at_least_one_video(variance, 0.0, freedom, len(labels))
-    return _difference(halves[0].mean() - halves[1].mean(), noise, (), seeds, (), len(labels))
+    noise = _Noise.at_least_one_video(variance, 0.0, freedom, number_of_videos(labels))
+    return _difference(halves[0].mean() - halves[1].mean(), noise, (), seeds, (), number_of_videos(labels))
 
 
 def verdict(difference: Difference, relation: str, margin: float = 0.0) -> Verdict:
@@ -298,11 +301,11 @@ def _checked_seeds(scores: Scores) -> tuple[int, ...]:
 
 
 def _resampled(
-    scores: Scores, seeds: tuple[int, ...], labels: NDArray[Any], metric: str
+    scores: Scores, seeds: tuple[int, ...], labels: Labels, metric: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the metric of each seed, (S,), and of each seed on each resampled test set, (S, B)."""
-    weights = _multiplicities(len(labels), NUM_REPLICATES)
-    results = np.stack([weighted(metric, scores[seed], labels, weights) for seed in seeds])
+    weights = _multiplicities(number_of_videos(labels), NUM_REPLICATES)
+    results = np.stack([values_on(metric, scores[seed], labels, weights) for seed in seeds])
     return results[:, 0], results[:, 1:]
 
 

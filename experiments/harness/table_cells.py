@@ -11,6 +11,7 @@ import numpy as np
 from experiments.harness.cell import Evaluation, Options
 from experiments.harness.resolve import control, evaluation
 from experiments.harness.spec import Column, Row, Table
+from experiments.harness.splits import Splits
 from experiments.harness.store import Store
 
 CONTROL_ORDERS = ("shuffled", "repeated")
@@ -55,17 +56,33 @@ class TableCells:
         self.columns = tuple(shown for shown, _ in data_columns(table, options, groups))
         everywhere = groups is None or options.data is not None
         self._asked_columns = tuple(c for c in self.columns if everywhere or c.group in (groups or ()))
-        self._evaluations: dict[tuple[str, str, int, int, int], Evaluation] = {}
+        self._evaluations: dict[tuple[str, str, int, int, int, int], Evaluation] = {}
         self._finished: dict[tuple[str, str], bool] = {}
         self._stored: dict[str, dict[str, np.ndarray] | None] = {}
 
-    def evaluation(self, row: Row, column: Column, seed: int) -> Evaluation:
-        """Return one cell; columns that differ only in their metric share it."""
+    def evaluation(self, row: Row, column: Column, seed: int, part: int = 0) -> Evaluation:
+        """Return one cell, of a column over several splits that of split ``part``.
+
+        Columns that differ only in their metric share it.
+        """
         protocol = self._protocols[column.key]
-        key = (row.label, protocol.group, id(protocol.data), id(protocol.recipe), seed)
+        key = (row.label, protocol.group, id(protocol.data), id(protocol.recipe), seed, part)
         if key not in self._evaluations:
-            self._evaluations[key] = evaluation(self.table, row, protocol, seed, self.options)
+            of_part = dataclasses.replace(protocol, data=protocol.parts[part])
+            self._evaluations[key] = evaluation(self.table, row, of_part, seed, self.options)
         return self._evaluations[key]
+
+    def evaluations(self, row: Row, column: Column, seed: int) -> list[tuple[str, Evaluation]]:
+        """Return the cells behind one value, one per split, each with the name of its data set.
+
+        The user's own data set takes the place of all splits at once.
+        """
+        parts = 1 if self.options.data is not None else len(self._protocols[column.key].parts)
+        name = column.group or column.title
+        return [
+            (f"{name}, {part + 1} of {parts}" if parts > 1 else name, self.evaluation(row, column, seed, part))
+            for part in range(parts)
+        ]
 
     def asks(self, row: Row, column: Column) -> bool:
         """Say whether this cell of the table is to be run."""
@@ -83,7 +100,7 @@ class TableCells:
         key = (row.label, column.key)
         if key not in self._finished:
             try:
-                cells = [self.evaluation(row, column, seed) for seed in self.options.seeds]
+                cells = [cell for seed in self.options.seeds for _, cell in self.evaluations(row, column, seed)]
                 self._finished[key] = any(self.store.folder(cell).record_path.exists() for cell in cells)
             except (ValueError, OSError):  # it needs data or weights that are not here: not asked for, so no error
                 self._finished[key] = False
@@ -101,28 +118,39 @@ class TableCells:
                 for column in self._asked_columns:
                     if not self.asks(row, column):
                         continue
-                    cell = self.evaluation(row, column, seed)
-                    label = f"{self.table.paper} {row.label} · {column.group or column.title} · s{seed}"
-                    cells.setdefault(cell, label)
-                    if self.controls and not self._untrimmed(cell) and cell.training.fingerprint not in controlled:
-                        controlled.add(cell.training.fingerprint)
-                        for order in CONTROL_ORDERS:
-                            cells.setdefault(control(cell, order), f"{label} · {order}")
+                    for data, cell in self.evaluations(row, column, seed):
+                        label = f"{self.table.paper} {row.label} · {data} · s{seed}"
+                        cells.setdefault(cell, label)
+                        if self.controls and not self._untrimmed(cell) and cell.training.fingerprint not in controlled:
+                            controlled.add(cell.training.fingerprint)
+                            for order in CONTROL_ORDERS:
+                                cells.setdefault(control(cell, order), f"{label} · {order}")
         return cells
 
     @staticmethod
     def _untrimmed(cell: Evaluation) -> bool:
         return bool(getattr(cell.data.arguments["source"], "untrimmed", False))
 
-    def scores(self, row: Row, column: Column, frame_order: str = "forward") -> tuple[Scores, np.ndarray | None]:
-        """Return the class scores ``(N, K)`` of each finished seed, and the labels ``(N,)``."""
+    def scores(
+        self, row: Row, column: Column, frame_order: str = "forward"
+    ) -> tuple[Scores, np.ndarray | Splits | None]:
+        """Return the class scores ``(N, K)`` of each finished seed, and the labels ``(N,)``.
+
+        Of a column over several splits the scores of all splits one after another, of the seeds that have them all.
+        """
         found: Scores = {}
-        labels: np.ndarray | None = None
+        labels: np.ndarray | Splits | None = None
         for seed in self.options.seeds:
-            cell = self.evaluation(row, column, seed)
-            cell = cell if frame_order == "forward" else control(cell, frame_order)
-            if (stored := self._load(cell)) is not None:
-                found[seed], labels = stored["scores"], stored["labels"]
+            cells = [cell for _, cell in self.evaluations(row, column, seed)]
+            cells = cells if frame_order == "forward" else [control(cell, frame_order) for cell in cells]
+            stored = [scores for cell in cells if (scores := self._load(cell)) is not None]
+            if len(stored) < len(cells):
+                continue
+            found[seed] = np.concatenate([part["scores"] for part in stored])
+            if len(stored) == 1:
+                labels = stored[0]["labels"]
+            elif labels is None:
+                labels = Splits.joined([(part["labels"], part["ids"]) for part in stored])
         return found, labels
 
     def _load(self, cell: Evaluation) -> dict[str, np.ndarray] | None:

@@ -169,6 +169,18 @@ def test_printed_accuracies_are_no_shares_of_5000_videos():
     assert sorted(odd) == ["77.53", "78.35", "82.05"]
 
 
+def test_table_1_averages_the_three_splits_of_two_data_sets():
+    for column in TABLE1.columns:
+        splits = [part.arguments["source"].split for part in column.parts if column.group in ("UCF101", "HMDB51")]
+        assert splits == ([1, 2, 3] if splits else []) and (len(column.parts) == 1 or splits or column.is_cost)
+
+
+def test_four_rows_decide_and_the_others_wait_to_be_asked_for():
+    decisive = [BASELINE, OURS, kpsem_table2.SINGLE, kpsem_table2.ONE_SET]
+    assert [row.label for row in TABLE2.rows if row.default] == decisive
+    assert [row.label for row in ABLATIONS.rows if row.default] == [BASELINE, OURS, "K = 1", "G = 1"]
+
+
 def test_table_1_has_all_nineteen_printed_rows_of_which_two_are_ours():
     assert len(TABLE1.rows) == 19
     assert [row.label for row in TABLE1.rows if not row.cited] == [BASELINE, OURS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -41,6 +42,8 @@ SCRIPTS = (
     kpsem_table2,
 )
 TABLES = tuple(script.TABLE for script in SCRIPTS)
+# A softmax over positions ignores what is added to all of them: this gradient is nil but for rounding.
+IDLE = re.compile(r"global_path\.pool\.\d+\.0\.norm\.bias$")
 SMOKE = Options(profile="smoke", seeds=(0,), init_checkpoint="none")
 
 pytestmark = pytest.mark.usefixtures("benchmark_cache")
@@ -192,7 +195,8 @@ def test_gradients_reach_what_the_stage_trains_and_nothing_else(table, row):
         for name, parameter in module.network.named_parameters():
             trained = trainable == "all" or name.startswith("head.")
             assert (parameter.grad is not None) == trained, f"{trainable}: {name}"
-            assert not trained or (torch.isfinite(parameter.grad).all() and parameter.grad.any()), name
+            assert not trained or torch.isfinite(parameter.grad).all(), name
+            assert not trained or parameter.grad.any() or IDLE.search(name), name
         moved = {n.split(".")[0] for n, b in module.network.named_buffers() if not torch.equal(b, before[n])}
         assert moved <= ({"head"} if trainable == "head" else {"head", "backbone"}), "frozen statistics moved"
 

@@ -178,8 +178,10 @@ class Claim:
         """Return the claim in words, without its number and column."""
         if self.worse_column is None:
             return f"{self.better} {self.relation} {self.worse}"
-        other = self.worse_column.split("/")[-1]
-        return f"{self.better} {self.relation} " + (other if self.better == self.worse else f"{self.worse}, {other}")
+        title, other = self.columns[0].split("/")[-1], self.worse_column.split("/")[-1]
+        if self.better == self.worse:
+            return f"{self.better}: {title} {self.relation} {other}"
+        return f"{self.better}, {title} {self.relation} {self.worse}, {other}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,7 +90,7 @@ TABLE = Table(
         Claim("L16", "continuous", "~", "sparse", columns=(f"ActivityNet-200/{TEN}",), margin=1.0),
     ),
     notes=(
-        "On the benchmark a continuous clip covers 16 of a trimmed video's 32 to 40 frames, and a sparse one the whole: "
+        "On the benchmark a continuous clip covers 16 of a trimmed video's 32 to 40 frames, a sparse one all of them: "
         "where every label is in the motion, what a clip leaves out counts. So the samplers are far from equal here.",
         "That the two-path network is what makes the samplers equal (L12 to L16) cannot be seen here, nor in the "
         "paper: no row lacks the global path.",

@@ -382,7 +382,7 @@ def test_two_columns_of_one_row_can_be_compared(tmp_path: Path):
     claim = claims_of(cells)["X2"]
     expected = np.mean([top1(scores(s, 4.0), LABELS) - top1(scores(s, 0.1), LABELS) for s in SEEDS])
     assert claim["ours"]["mean"] == pytest.approx(expected, abs=1e-3)
-    assert claim["verdict"] == "reproduced" and claim["text"] == "plain > 3 views"
+    assert claim["verdict"] == "reproduced" and claim["text"] == "plain: Top-1 > 3 views"
     assert claim["published"]["difference"] == 20.0, "70.0 against 50"
 
 

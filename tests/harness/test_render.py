@@ -13,15 +13,14 @@ import pytest
 from experiments.harness.draw import _where
 from experiments.harness.evidence import gather
 from experiments.harness.evidence_file import read_evidence
+from experiments.harness.index import NO_TABLES
 from experiments.harness.markdown import DASH, markdown_table
 from experiments.harness.render import table_cells, to_csv, to_json, to_markdown, value
 from experiments.harness.store import REPOSITORY
 from tests.harness.fakes import table
 from tests.harness.test_evidence import filled, unfilled
 
-COMMITTED = sorted(
-    path for path in (REPOSITORY / "results").glob("*/*.json") if path.parent.name not in ("runs", "calibration")
-)
+COMMITTED = sorted(path for path in (REPOSITORY / "results").glob("*/*.json") if path.parent.name not in NO_TABLES)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import torch
 from torch.utils.data import Dataset
 
 from datamodules.datasets.joint import disk_name, member_root, members_of, needs_root, part_root, parts_of
-from datamodules.synthetic.members import Member, stand_in
+from datamodules.synthetic.members import Member
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms import Compose, CrossNorm, ImageMixUp, Transform, clip_statistics, write_pool
 from datamodules.video_sampling import TestClips
 

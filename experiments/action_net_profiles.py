@@ -11,7 +11,7 @@ from datamodules.action_net import BN_INCEPTION_INPUT, PROXY_DATA, SMOKE_DATA, A
 from datamodules.datasets.egogesture import EgoGesture
 from datamodules.datasets.jester import Jester
 from datamodules.datasets.something_something import SomethingSomethingV2
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness import Build, CheckpointFile, Column, Pretrain, Profile
 from lightning_modules.action_net import profiles
 

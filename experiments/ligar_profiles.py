@@ -12,7 +12,7 @@ from datamodules.datasets.joint import Joint
 from datamodules.datasets.kinetics import Kinetics
 from datamodules.datasets.youtube8m_segments import YouTube8MSegments
 from datamodules.ligar import PROXY_DATA, SMOKE_DATA, LigarData
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness import Build, CheckpointFile, Pretrain, Profile
 from lightning_modules.ligar import profiles
 

@@ -14,7 +14,8 @@ from datamodules.base import ClipDataModule
 from datamodules.batch import ClipBatch
 from datamodules.clip_selection import ClipSelection
 from datamodules.ligar import SMOKE_DATA, LigarData
-from datamodules.synthetic.members import Member, stand_in
+from datamodules.synthetic.members import Member
+from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness import Build
 from experiments.harness.callbacks import EpochSeed, set_all_seeds
 from experiments.harness.cell import Evaluation, Training

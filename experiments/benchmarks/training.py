@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from datamodules.batch import ClipBatch
 from datamodules.clip_selection import ClipSelection
 from datamodules.ligar import PROXY_DATA, LigarData
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness import Build, runner
 from experiments.harness.callbacks import Curves, EpochCheckpoint, EpochSeed, Report
 from experiments.harness.cell import Training

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from datamodules.synthetic.members import GENERATOR_VERSION, STAND_INS
+from datamodules.synthetic.members import GENERATOR_VERSION
+from datamodules.synthetic.stand_ins import STAND_INS
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.markdown import markdown_table
 

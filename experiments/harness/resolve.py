@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.datasets.joint import Joint, needs_root, root_of
-from datamodules.synthetic.members import Member, stand_in
+from datamodules.synthetic.members import Member
+from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness.build import with_fields
 from experiments.harness.cell import Evaluation, Options, Training, fingerprint
 from experiments.harness.spec import Build, CheckpointFile, Column, Pretrain, Profile, Row, Table, row_init

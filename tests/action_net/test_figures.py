@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datamodules.action_net import SMOKE_DATA, ActionNetData
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from experiments import action_net_figure1, action_net_figure4, action_net_table5
 from experiments.harness.figures import Cell
 from lightning_modules.action_net import ActionNet, profiles

@@ -21,7 +21,7 @@ from datamodules.datasets.folder import Folder
 from datamodules.datasets.jester import Jester
 from datamodules.datasets.something_something import SomethingSomethingV2
 from datamodules.random_segment_views import RandomSegmentViews
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms import RandomHorizontalFlip, ShortSide
 from datamodules.transforms.multi_scale_crop import MultiScaleCrop
 from datamodules.transforms.stretch import Square

@@ -13,7 +13,7 @@ from datamodules.augmentation_files import IMAGE_FOLDER, POOL_FILE, image_member
 from datamodules.datasets.folder import Folder
 from datamodules.datasets.joint import Joint, member_root
 from datamodules.ligar import COLOUR_STEP
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms import CenterCrop, CrossNorm, ImageMixUp, OneOf, ShortSide
 from datamodules.transforms.cross_norm import read_pool
 from datamodules.video import write_video

@@ -21,7 +21,7 @@ from datamodules.datasets.joint import (
     root_of,
 )
 from datamodules.datasets.ucf101 import UCF101
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms import RandomHorizontalFlip, ShortSide
 from datamodules.video import Video, write_video
 from experiments.harness.cell import plain

@@ -12,7 +12,7 @@ import torch
 from datamodules.datasets.hmdb51 import HMDB51
 from datamodules.frame_sampling import DenseSampling, SegmentSampling
 from datamodules.kpsem import AUGMENTATION, MFNET_STD, PROXY_DATA, SMOKE_DATA, KpsemData, VariedSampling
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms import RandomCrop, RandomHorizontalFlip
 from datamodules.transforms.hls import HlsJitter, hls_to_rgb, rgb_to_hls
 from datamodules.transforms.stretch import RandomStretch, Square

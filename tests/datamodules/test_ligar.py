@@ -10,7 +10,7 @@ import torch
 
 from datamodules.frame_sampling import ContinuousSampling, SegmentSampling
 from datamodules.ligar import COLOUR_STEP, GENERAL_AUGMENTATION, JESTER_AUGMENTATION, JESTER_DATA, LigarData
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms import (
     Compose,
     CrossNorm,

@@ -16,8 +16,9 @@ import pytest
 from datamodules.synthetic import files
 from datamodules.synthetic.decoded import FRAMES, DecodedVideos, decode_to_cache
 from datamodules.synthetic.files import DamagedCacheError, default_cache, folder_name, prepare
-from datamodules.synthetic.members import Member, stand_in, true_segments
+from datamodules.synthetic.members import Member, true_segments
 from datamodules.synthetic.script import render, script
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.video import open_video
 
 TINY = stand_in("ActivityNet-200").tiny()

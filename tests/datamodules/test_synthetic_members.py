@@ -7,15 +7,9 @@ from collections import Counter
 import pytest
 
 from datamodules.synthetic.classes import combination, max_classes, num_motions, other_combinations
-from datamodules.synthetic.members import (
-    STAND_INS,
-    Member,
-    Nuisances,
-    member_fingerprint,
-    read_manifest,
-    stand_in,
-)
+from datamodules.synthetic.members import Member, Nuisances, member_fingerprint, read_manifest
 from datamodules.synthetic.motion import SCENE_MOTIONS, SOURCE_MOTIONS
+from datamodules.synthetic.stand_ins import STAND_INS, stand_in
 
 REAL_DATA_SETS = (
     "UCF-101", "HMDB51", "Kinetics-400", "Kinetics-700", "Mini-Kinetics-200", "YouTube-8M Segments", "ActivityNet-200",

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from datamodules.synthetic.members import GENERATOR_VERSION, stand_in
+from datamodules.synthetic.members import GENERATOR_VERSION
 from datamodules.synthetic.script import render
+from datamodules.synthetic.stand_ins import stand_in
 
 # Mean brightness of a grid of 4 x 4 patches over the frames of video 3, each rounded: tells another video, and forgives
 # the last bits in which processors differ.

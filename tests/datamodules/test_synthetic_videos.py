@@ -7,9 +7,10 @@ import pytest
 
 from datamodules.synthetic.drawing import Sprite, draw, hand, moving_crop, noise_image, rgb
 from datamodules.synthetic.gestures import GESTURE_PAIRS, gesture
-from datamodules.synthetic.members import Member, Nuisances, stand_in
+from datamodules.synthetic.members import Member, Nuisances
 from datamodules.synthetic.motion import SCENE_MOTIONS, SOURCE_MOTIONS, phase_over_time, pose
 from datamodules.synthetic.script import num_frames, render, script
+from datamodules.synthetic.stand_ins import stand_in
 
 HAND = Sprite(shape=hand, radius=0.23, hue=0.05, saturation=0.5, value=0.9)
 KINDS = ("UCF-101", "Jester", "ActivityNet-200", "Kinetics-700")

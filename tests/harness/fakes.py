@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.video import Video
 from experiments.harness.cell import Evaluation, Options, Training
 from experiments.harness.metrics import METRICS

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from datamodules.synthetic.members import GENERATOR_VERSION, STAND_INS
+from datamodules.synthetic.members import GENERATOR_VERSION
+from datamodules.synthetic.stand_ins import STAND_INS
 from experiments.harness.index import verdict_counts, write_index
 
 EVIDENCE = {

@@ -51,6 +51,17 @@ def test_code_is_older_when_any_file_that_it_imports_has_changed(repository: Pat
     assert hash_of_net() != before
 
 
+def test_code_is_not_older_because_of_values_that_the_arguments_hold(repository: Path):
+    path = repository / "datamodules/synthetic/stand_ins.py"
+    path.parent.mkdir()
+    path.write_text("DIFFICULTY = 1\n")
+    net = repository / "lightning_modules/net.py"
+    net.write_text(net.read_text() + "from datamodules.synthetic.stand_ins import DIFFICULTY\n")
+    before = hash_of_net()
+    path.write_text("DIFFICULTY = 2\n")
+    assert hash_of_net() == before
+
+
 def test_code_is_not_older_because_of_files_that_it_does_not_import(repository: Path):
     before = hash_of_net()
     (repository / "datamodules/unused.py").write_text("x = 1\n")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from datamodules.datasets.joint import Joint
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness.build import Build, Changed, with_fields
 from experiments.harness.cell import Training
 from experiments.harness.plan import plan

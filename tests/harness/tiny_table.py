@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from datamodules.clip_selection import ClipSelection
 from datamodules.ligar import SMOKE_DATA, LigarData
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness import Build, Claim, Column, Pretrain, Profile, Row, Table, main
 from lightning_modules.ligar.network import LARGE
 from lightning_modules.recipe import SGD, AdaptiveClipping, Constant, CosineAnnealing, Recipe, Stage

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms import (
     CenterCrop,
     CrossNorm,

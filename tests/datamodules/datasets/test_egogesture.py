@@ -8,7 +8,7 @@ import pytest
 
 from datamodules.datasets.egogesture import SUBJECTS, EgoGesture, read_classes, read_group, read_list
 from datamodules.datasets.source import count_report
-from datamodules.synthetic.members import STAND_INS
+from datamodules.synthetic.stand_ins import STAND_INS
 
 
 def write_groups(folder, *, files="Group{}.csv", subject="subject{:02d}"):

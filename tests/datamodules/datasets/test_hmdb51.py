@@ -7,7 +7,7 @@ import pytest
 from datamodules.datasets.hmdb51 import HMDB51, read_list
 from datamodules.datasets.mirrored_names import mirror_by_name
 from datamodules.datasets.source import count_report
-from datamodules.synthetic.members import STAND_INS
+from datamodules.synthetic.stand_ins import STAND_INS
 
 CLASSES = [f"class_{number:02d}" for number in range(50)] + ["class_00_more"]
 

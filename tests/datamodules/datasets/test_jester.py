@@ -7,7 +7,7 @@ import pytest
 from datamodules.datasets.annotation_rows import numbered_lines, read_id_label_rows
 from datamodules.datasets.jester import CLASSES, Jester, check_label_file
 from datamodules.datasets.source import count_report
-from datamodules.synthetic.members import STAND_INS
+from datamodules.synthetic.stand_ins import STAND_INS
 
 
 def write_list(path, rows):

@@ -10,7 +10,7 @@ from datamodules.datasets.annotation_rows import read_label_lines
 from datamodules.datasets.kinetics import Kinetics, clips_on_disk, read_clips
 from datamodules.datasets.mirrored_names import mirror_by_name
 from datamodules.datasets.source import count_report
-from datamodules.synthetic.members import STAND_INS
+from datamodules.synthetic.stand_ins import STAND_INS
 
 HEADER = "label,youtube_id,time_start,time_end,split,is_cc"
 LABELS = [f"doing {number:03d} (it's)" for number in range(700)]

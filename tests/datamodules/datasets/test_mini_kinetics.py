@@ -9,7 +9,7 @@ import pytest
 from datamodules.datasets.annotation_rows import csv_rows
 from datamodules.datasets.kinetics import list_names
 from datamodules.datasets.mini_kinetics import MiniKinetics200, join
-from datamodules.synthetic.members import STAND_INS
+from datamodules.synthetic.stand_ins import STAND_INS
 
 LABELS = [f"doing {number:03d}" for number in range(400)]
 HEADER = "label,youtube_id,time_start,time_end,split"

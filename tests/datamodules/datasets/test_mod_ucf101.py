@@ -12,7 +12,7 @@ from datamodules.datasets.mod_ucf101 import (
     shared_groups,
 )
 from datamodules.datasets.ucf101 import UCF101
-from datamodules.synthetic.members import STAND_INS
+from datamodules.synthetic.stand_ins import STAND_INS
 
 CLASSES = [f"Class{number:03d}" for number in range(101)]
 

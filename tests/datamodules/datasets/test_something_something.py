@@ -16,7 +16,7 @@ from datamodules.datasets.something_something import (
     read_label_numbers,
 )
 from datamodules.datasets.source import count_report
-from datamodules.synthetic.members import STAND_INS
+from datamodules.synthetic.stand_ins import STAND_INS
 
 
 def names_of(source) -> list[str]:

@@ -14,7 +14,7 @@ from datamodules.datasets.youtube8m_segments import (
     read_segments,
     validation_videos,
 )
-from datamodules.synthetic.members import STAND_INS
+from datamodules.synthetic.stand_ins import STAND_INS
 
 HEADER = "video,start,end,label"
 

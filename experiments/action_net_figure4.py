@@ -3,10 +3,9 @@
 Paper:      Wang, She, Smolic, ACTION-Net: Multipath Excitation for Action Recognition, CVPR 2021, Figure 4, eq. 10.
 Run:        python experiments/action_net_figure4.py            (embedded benchmark; Table 5's cells)
             python experiments/action_net_figure4.py --profile paper --data-root DATA --init-checkpoint ...
-Protocol:   Table 5's cells and its FLOPs (ptflops' rule, full-size networks). eta is the added FLOPs in percent over
-            the added Top-1 in percent points, ACTION-Net against TSM; smaller is better. No gain has no eta.
-Deviations: published values above, ours below. Our added FLOPs are counted with 83 classes on both sides and against
-            the unrounded FLOPs of TSM; the published ones of ResNet-50 are not (Table 3).
+Protocol:   Table 5's cells and its FLOPs (ptflops' rule, full-size networks). eta is Table 5's: the added FLOPs in
+            percent over the added Top-1 in percent points, ACTION-Net against TSM; smaller is better. No gain has none.
+Deviations: published values above, ours below. Our added FLOPs are taken against the unrounded FLOPs of TSM.
             Published eta of ResNet-50 on EgoGesture, 2.65, belongs to a gain of 2.0; the tables' 2.1 gives 2.52.
 """
 
@@ -15,35 +14,24 @@ from statistics import mean
 from typing import Any
 
 from experiments import action_net_table5
+from experiments.action_net_efficiency import FLOPS, efficiency
 from experiments.action_net_profiles import EGOGESTURE, JESTER, SOMETHING
 from experiments.action_net_table5 import BACKBONES, ours, tsm
 from experiments.harness import Figure, main
 from experiments.harness.figures import Cell, Drawing, Load
-from experiments.harness.measure import row_costs
+from experiments.harness.measure import cost_value
 
 GROUPS = (EGOGESTURE, JESTER, SOMETHING)  # from left to right, as in the paper
-CLASSES = 83
-PRINTED_ETA = {
-    EGOGESTURE: ("2.65", "3.73", "0.71"),
-    JESTER: ("1.96", "1.68", "0.46"),
-    SOMETHING: ("1.40", "1.05", "0.22"),
-}
 COLOURS = ("#1f5f8b", "#c9762b", "#3b7d4f")
-
-
-def efficiency(flops_before: float, flops: float, top1_before: float, top1: float) -> float | None:
-    """Return eta (eq. 10): added FLOPs in percent over added Top-1 in percent points; None without a gain."""
-    gain = top1 - top1_before
-    return None if gain <= 0 else 100 * (flops - flops_before) / flops_before / gain
 
 
 def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     """Draw a panel per data set, published above and ours below, a line from TSM to ACTION-Net per backbone."""
     run = {(cell.row, _group(cell)) for cell in cells}
     lines = [
-        _line(cells, group, number)
+        _line(cells, group, backbone)
         for group in GROUPS
-        for number, backbone in enumerate(BACKBONES)
+        for backbone in BACKBONES
         if {(tsm(backbone), group), (ours(backbone), group)} <= run
     ]
     numbers = [
@@ -53,13 +41,14 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     return Drawing(_picture(lines), numbers)
 
 
-def _line(cells: Sequence[Cell], group: str, number: int) -> dict[str, Any]:
+def _line(cells: Sequence[Cell], group: str, backbone: str) -> dict[str, Any]:
     """Return one backbone's pair of points on one data set, published and ours."""
-    table, backbone = action_net_table5.TABLE, BACKBONES[number]
-    column = next(i for i, column in enumerate(table.columns) if column.group == group)
+    table = action_net_table5.TABLE
+    keys = (FLOPS.key, f"{group}/Top-1", f"{group}/eta")
+    places = [table.columns.index(table.column(key)) for key in keys]
     pair = [table.row(label(backbone)) for label in (tsm, ours)]
-    printed = [[float(row.published[i] or "nan") for i in (0, column)] for row in pair]
-    flops = [row_costs(table, row, CLASSES)["gmacs_ptflops"] for row in pair]
+    printed = [[float(row.published[place] or "nan") for place in places] for row in pair]
+    flops = [cost_value(table, row, FLOPS) for row in pair]
     top1 = [
         mean(cell.record["metrics"]["top1"] for cell in cells if cell.row == row.label and _group(cell) == group)
         for row in pair
@@ -67,11 +56,11 @@ def _line(cells: Sequence[Cell], group: str, number: int) -> dict[str, Any]:
     return {
         "data": group, "backbone": backbone, "seeds": len({cell.seed for cell in cells}),
         "tsm_gflops": flops[0], "action_net_gflops": flops[1], "tsm_top1": top1[0], "action_net_top1": top1[1],
-        "eta": efficiency(*flops, *top1),
+        "eta": efficiency(*zip(flops, top1, strict=True)),
         "published_tsm_gflops": printed[0][0], "published_action_net_gflops": printed[1][0],
         "published_tsm_top1": printed[0][1], "published_action_net_top1": printed[1][1],
-        "published_eta": float(PRINTED_ETA[group][number]),
-        "eta_of_published_values": efficiency(printed[0][0], printed[1][0], printed[0][1], printed[1][1]),
+        "published_eta": printed[1][2],
+        "eta_of_published_values": efficiency(printed[0][:2], printed[1][:2]),
     }  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def part_of(table: Table, *, name: str, rows: Sequence[str], groups: Sequence[st
 
     Of a data set with several splits it is the first.
     """
-    kept = [i for i, column in enumerate(table.columns) if column.group in groups and not column.is_cost]
+    kept = [i for i, column in enumerate(table.columns) if column.group in groups and column.is_accuracy]
     return dataclasses.replace(
         table,
         id=f"{table.paper}/{name}",

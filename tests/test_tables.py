@@ -48,7 +48,7 @@ def published_claims() -> dict[str, dict[str, Any]]:
 def columns_of(table: Table, claim: Claim) -> list[int]:
     return [
         i for i, column in enumerate(table.columns)
-        if (not column.is_cost if claim.columns == ALL else column.key in claim.columns)
+        if (column.is_accuracy if claim.columns == ALL else column.key in claim.columns)
     ]  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_a_dry_run_lists_every_cell_and_touches_nothing(name: str, results: Path
     assert len(lines) == len(listed) and all(line.startswith("missing") for line in lines)
     assert all(any(f" {label}  (" in line for line in lines) for label in listed.values())
     for row in table.rows:
-        columns = [c for c in table.columns if not c.is_cost and (row.on is None or c.group in row.on)]
+        columns = [c for c in table.columns if c.is_accuracy and (row.on is None or c.group in row.on)]
         for column in columns if not row.cited else ():  # rows and columns that ask for the same share a line
             assert {cells.evaluation(row, column, seed) for seed in (0, 1)} <= listed.keys(), row.label
     assert not any(results.iterdir())

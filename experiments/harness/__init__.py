@@ -2,6 +2,7 @@
 
 from experiments.harness.build import Changed
 from experiments.harness.cli import main
+from experiments.harness.derived import Derived
 from experiments.harness.spec import (
     Build,
     CheckpointFile,
@@ -20,6 +21,7 @@ __all__ = [
     "CheckpointFile",
     "Claim",
     "Column",
+    "Derived",
     "Figure",
     "Pretrain",
     "Profile",

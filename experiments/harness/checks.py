@@ -6,11 +6,13 @@ import dataclasses
 from math import isfinite
 
 from experiments.harness.build import check_arguments
+from experiments.harness.derived import Derived
 from experiments.harness.spec import (
     ACCURACY_METRICS,
     ALL,
     COST_METRICS,
     COST_RULES,
+    DERIVED,
     PROFILES,
     RELATIONS,
     RUNTIMES,
@@ -46,7 +48,7 @@ def check_table(table: Table) -> None:
         _check_claim(table, claim)
     if table.baseline:
         table.row(table.baseline)
-    if all(column.is_cost for column in table.columns):
+    if not any(column.is_accuracy for column in table.columns):
         raise ValueError(f"{table.id}: every column is a cost; a table needs one with data, whose clips costs are of")
     if all(row.cited for row in table.rows):
         raise ValueError(f"{table.id}: every row is cited; nothing would run")
@@ -60,17 +62,34 @@ def _check_unique(names: list[str], what: str) -> None:
 
 def _check_column(table: Table, column: Column) -> None:
     where = f"{table.id}, column {column.key!r}"
-    if column.metric not in ACCURACY_METRICS + COST_METRICS:
-        raise ValueError(
-            f"{where}: unknown metric {column.metric!r}; accepted: {', '.join(ACCURACY_METRICS + COST_METRICS)}"
-        )
-    if column.is_cost:
+    metrics = (*ACCURACY_METRICS, *COST_METRICS, DERIVED)
+    if column.metric not in metrics:
+        raise ValueError(f"{where}: unknown metric {column.metric!r}; accepted: {', '.join(metrics)}")
+    if (column.metric == DERIVED) != (column.derived is not None):
+        raise ValueError(f"{where}: metric={DERIVED!r} and derived=Derived(...) go together")
+    if column.derived is not None:
+        _check_derived(table, column, column.derived, where=where)
+    elif column.is_cost:
         if column.data is not None:
             raise ValueError(f"{where}: a cost is computed from the network; it takes no data")
         if column.rule not in COST_RULES:
             raise ValueError(f"{where}: unknown rule {column.rule!r}; accepted: {', '.join(COST_RULES)}")
     elif not column.parts:
         raise ValueError(f"{where}: the metric {column.metric!r} needs data=Build(...)")
+
+
+def _check_derived(table: Table, column: Column, derived: Derived, *, where: str) -> None:
+    if column.data is not None:
+        raise ValueError(f"{where}: follows from other columns; it takes no data")
+    try:
+        for key in derived.columns:
+            if table.column(key).derived is not None:
+                raise ValueError(f"{key!r} is derived itself; accepted: columns with values of their own")
+        for label in (*derived.against, *derived.against.values()):
+            if table.row(label).cited:
+                raise ValueError(f"the row {label!r} is quoted from elsewhere and never computed")
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _check_row(table: Table, row: Row) -> None:
@@ -155,17 +174,29 @@ def _check_claim(table: Table, claim: Claim) -> None:
         table.row(claim.better)
         table.row(claim.worse)
         for key in () if claim.columns == ALL else claim.columns:
-            table.column(key)
+            _check_claimable(table, table.column(key), claim)
         if claim.worse_column is not None:
             _check_comparable(table.column(claim.columns[0]), table.column(claim.worse_column))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 
 
+def _check_claimable(table: Table, column: Column, claim: Claim) -> None:
+    """Refuse a claim on what is derived from accuracies: such a value has no interval to judge it by."""
+    if column.derived is None:
+        return
+    if noisy := [key for key in column.derived.columns if not table.column(key).is_cost]:
+        raise ValueError(
+            f"{column.key!r} follows from {noisy[0]!r} and has no interval; claim that column's difference"
+        )
+    if without := [label for label in (claim.better, claim.worse) if label not in column.derived.against]:
+        raise ValueError(f"the row {without[0]!r} has no value in {column.key!r}")
+
+
 def _check_comparable(column: Column, other: Column) -> None:
     """Two costs, or two accuracies of one metric on one data set: the difference is paired by test video."""
     if column.is_cost and other.is_cost:
         return
-    if (column.is_cost, column.metric, column.group) != (other.is_cost, other.metric, other.group):
+    if not column.is_accuracy or (column.metric, column.group) != (other.metric, other.group):
         raise ValueError(f"{column.key!r} ({column.metric}) and worse_column {other.key!r} ({other.metric}) cannot be "
                          "compared; accepted: two costs, or two columns of one metric and group")  # fmt: skip

@@ -24,7 +24,7 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
     table, found = cells.table, []
     for claim in table.claims:
         for column in table.columns:
-            if column.is_cost if claim.columns == ALL else column.key not in claim.columns:
+            if not column.is_accuracy if claim.columns == ALL else column.key not in claim.columns:
                 continue
             better, worse = table.row(claim.better), table.row(claim.worse)
             other = table.column(claim.worse_column) if claim.worse_column is not None else column
@@ -41,7 +41,7 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
                 "ours": None,
                 "verdict": "not run",
             }
-            if column.is_cost:
+            if not column.is_accuracy:
                 entry |= _cost_claim(table, claim, (better, column), (worse, other), costs)
             elif better.cited or worse.cited:
                 entry["verdict"] = "cited"
@@ -87,7 +87,7 @@ def _difference(cells: TableCells, better: Row, column: Column, worse: Row, othe
 def _published(better: str | None, worse: str | None, column: Column) -> dict[str, Any] | None:
     if better is None or worse is None:
         return None
-    if column.is_cost or column.metric == "map" or column.test_videos is None:
+    if not column.is_accuracy or column.metric == "map" or column.test_videos is None:
         return {"difference": round(float(better) - float(worse), 4), "noise": None}
     noise = published_noise(better, worse, column.test_videos)
     return {"difference": noise.difference, "noise": dataclasses.asdict(noise)}

@@ -16,6 +16,7 @@ from datamodules.datasets.joint import members_of
 from datamodules.synthetic.members import GENERATOR_VERSION
 from experiments.harness.cell import fingerprint
 from experiments.harness.claims import Costs, judged_claims
+from experiments.harness.derived import fill_derived
 from experiments.harness.evidence_file import EVIDENCE_FORMAT
 from experiments.harness.predictions import pack_predictions
 from experiments.harness.resolve import initialisations, takes_unnamed_file
@@ -40,6 +41,8 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
     left_out = {k: v for k, v in cells.left_out.items() if not any(cells.runs(table.row(k), c) for c in cells.columns)}
     own_data = options.data is not None
     columns = cells.columns if own_data else table.columns
+    rows = [_row(cells, row, columns, costs) for row in table.rows]
+    fill_derived(rows, columns)
     evidence = {
         "format": EVIDENCE_FORMAT,
         "arguments": _share_arguments(records),
@@ -48,10 +51,11 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
         "profile": options.profile,
         "conditions": _conditions(cells, records),
         "columns": [_column(cells, column) for column in columns],
-        "rows": [_row(cells, row, columns, costs) for row in table.rows],
+        "rows": rows,
         "claims": [] if own_data else judged_claims(cells, costs),
         "controls": _controls(cells),
         "notes": [
+            *dict.fromkeys(f"{c.title}: {c.derived.formula}" for c in columns if c.derived is not None),
             *table.notes,
             *(f"{row.label}: {row.note}" for row in table.rows if row.note),
             *(f"{label}: {reason}" for label, reason in left_out.items()),

@@ -94,7 +94,20 @@ def _network_costs(module: Any, shape: tuple[int, ...]) -> dict[str, float]:
 
 
 def cost_value(table: Table, row: Row, column: Column) -> float:
-    """Return one cost column's value for a row."""
+    """Return a row's value in a column of costs, or in one that follows from costs alone.
+
+    Raises:
+        ValueError: the column needs trainings, or has no value in this row.
+    """
+    if column.derived is not None:
+        found = column.derived.value(
+            row.label, lambda label, key: cost_value(table, table.row(label), table.column(key))
+        )
+        if found is None:
+            raise ValueError(f"{table.id}, row {row.label!r}: has no value in {column.key!r}")
+        return found
+    if not column.is_cost:
+        raise ValueError(f"{table.id}, column {column.key!r}: no cost")
     costs = row_costs(table, row)
     if column.metric in ("params_m", "folded_params_m", "num_frames", "num_views"):
         return costs[column.metric]

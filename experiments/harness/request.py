@@ -59,7 +59,7 @@ def missing_packages(runtime: str) -> tuple[str, ...]:
 
 def _cells_of(table: Table, options: Options, store: Store, arguments: argparse.Namespace) -> TableCells:
     rows = chosen_rows(table, arguments.rows)
-    known = list(dict.fromkeys(column.group for column in table.columns if not column.is_cost))
+    known = list(dict.fromkeys(column.group for column in table.columns if column.is_accuracy))
     for group in arguments.columns or ():
         if group not in known:
             raise ValueError(f"--columns {group!r}: {table.id} has {', '.join(sorted(map(repr, known)))}")
@@ -90,7 +90,7 @@ def _check_one_head(table: Table, rows: tuple[str, ...], options: Options, argum
     if not arguments.rows and len(rows) > 1:
         raise ValueError(f"--checkpoint: say with --rows which row of {table.id} it was trained for: {', '.join(rows)}")
     chosen = [table.row(label) for label in rows]
-    groups = [column.group for column in table.columns if not column.is_cost]
+    groups = [column.group for column in table.columns if column.is_accuracy]
     tested = {group: None for group in groups if any(row.on is None or group in row.on for row in chosen)}
     if options.data is None and not arguments.columns and len(tested) > 1:
         raise ValueError(f"--checkpoint: one checkpoint has one head; say with --columns for which data set of "

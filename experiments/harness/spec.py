@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from experiments.harness.build import Build
+from experiments.harness.derived import Derived
 
 PROFILES = ("smoke", "proxy", "paper")
 ACCURACY_METRICS = ("top1", "top5", "mean_class_acc", "map")
 COST_METRICS = ("params_m", "folded_params_m", "gmacs", "gflops", "num_frames", "num_views")
+DERIVED = "derived"
 COST_RULES = ("torch", "fvcore", "ptflops")
 RELATIONS = (">", "~")
 RUNTIMES = ("torch", "openvino", "onnx")
@@ -77,17 +79,20 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column: a metric, on what data.
+    """One column: a metric, on what data; or what follows from other columns.
 
     Args:
         title: printed head.
         metric: one of ``top1``, ``top5``, ``mean_class_acc``, ``map`` (percent), or a cost: ``params_m``,
-            ``folded_params_m``, ``gmacs``, ``gflops``, ``num_frames`` of a clip, ``num_views`` of a test video.
+            ``folded_params_m``, ``gmacs``, ``gflops``, ``num_frames`` of a clip, ``num_views`` of a test video; or
+            ``derived``.
         group: printed head over several columns, usually the data set.
-        data: the data module; several, whose values are averaged (the official splits of one set); None for a cost.
+        data: the data module; several, whose values are averaged (the official splits of one set); None for a cost
+            and for what is derived.
         recipe: a recipe for this data set in place of the table's.
         rule: counting rule of a cost.
         test_videos: size of the published test set; None where the paper leaves it open.
+        derived: how the values follow from other columns.
     """
 
     title: str
@@ -97,6 +102,7 @@ class Column:
     recipe: Any = None
     rule: str = "torch"
     test_videos: int | None = None
+    derived: Derived | None = None
 
     @property
     def key(self) -> str:
@@ -107,6 +113,11 @@ class Column:
     def is_cost(self) -> bool:
         """Say whether the column is computed from the network alone."""
         return self.metric in COST_METRICS
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Say whether the column needs trainings and tests."""
+        return self.metric in ACCURACY_METRICS
 
     @property
     def parts(self) -> tuple[Build, ...]:

@@ -170,7 +170,7 @@ def data_columns(table: Table, options: Options, groups: tuple[str, ...] | None 
     Raises:
         ValueError: several protocols for the user's own data.
     """
-    columns = [column for column in table.columns if not column.is_cost]
+    columns = [column for column in table.columns if column.is_accuracy]
     if options.data is None:
         return [(column, column) for column in columns]
     if groups is not None and len(groups) > 1:

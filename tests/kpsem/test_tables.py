@@ -41,7 +41,7 @@ def paper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Options:
 
 
 def cells(table: Table, row: Row, options: Options) -> dict[str, Evaluation]:
-    return {c.group: evaluation(table, row, c, 0, options) for c in table.columns if not c.is_cost}
+    return {c.group: evaluation(table, row, c, 0, options) for c in table.columns if c.is_accuracy}
 
 
 # -- resolving ------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Paper:      Wang, She, Smolic, ACTION-Net: Multipath Excitation for Action Recognition, CVPR 2021, Table 1.
 Run:        python experiments/action_net_table1.py            (embedded benchmark)
             python experiments/action_net_table1.py --profile paper --data-root DATA --init-checkpoint imagenet=FILE
-            python experiments/action_net_table1.py --profile paper ... --rows "ACTION-Net, 1 x 1 view" (quick test)
+            python experiments/action_net_table1.py --profile paper ... --views 1 --crops 1            (quick test)
 Protocol:   10 random clips x 3 crops of 256 pixels, the mean of the softmax (Sec. 4.2); EgoGesture is trained on the
             training and validation subjects and tested on the test subjects, the others are tested on validation.
 Deviations: the ten clips are drawn with a fixed seed; the last epoch is tested, not the best on the test set. TSN and

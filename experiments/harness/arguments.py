@@ -36,7 +36,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     cut = "a real run cut short, and marked so: N batches per epoch and test, one epoch per stage"
     what.add_argument("--limit-batches", type=int, metavar="N", help=cut)
     what.add_argument("--batch-size", type=int, help="videos per batch in place of the recipes', pre-trainings' too")
-    what.add_argument("--views", type=int, help="test views in place of the table's")
+    what.add_argument("--views", type=int, help="temporal views of a test video in place of the table's")
+    squares = "crops of each test view in place of the table's: 1 (centre) or 3; --views 1 --crops 1 is the quick test"
+    what.add_argument("--crops", type=int, choices=(1, 3), help=squares)
     start = "start from this checkpoint, in place of every row's initialisation or of the named one; 'none': scratch"
     what.add_argument("--init-checkpoint", action="append", default=[], metavar="[NAME=]FILE", help=start)
     trained = "trained weights in place of every training (ours, or the authors' released ones); with --test-only"
@@ -94,6 +96,7 @@ def options(arguments: argparse.Namespace) -> Options:
         checkpoint=arguments.checkpoint,
         batch_size=arguments.batch_size,
         views=arguments.views,
+        crops=arguments.crops,
     )
 
 
@@ -131,7 +134,7 @@ def _refuse_parts(given: argparse.Namespace) -> None:
     """Raise a ValueError for flags by which less, or something else, than the table would be committed."""
     rows = given.rows if given.rows != ["all"] else None
     for flag, value in (("--rows", rows), ("--columns", given.columns), ("--limit-batches", given.limit_batches),
-                        ("--views", given.views), ("--batch-size", given.batch_size),
+                        ("--views", given.views), ("--crops", given.crops), ("--batch-size", given.batch_size),
                         ("--no-controls", given.no_controls)):  # fmt: skip
         if value:
             raise ValueError(f"--commit-results writes the whole table as published; {flag} would leave out or change "

@@ -33,7 +33,8 @@ class Options:
         init_files: (name of an initialisation, file or ``"none"``) pairs, before ``init_checkpoint``.
         checkpoint: file with trained weights that takes the place of every training: nothing is trained.
         batch_size: videos per batch in place of the recipe's.
-        views: test views in place of the table's.
+        views: temporal views of a test video in place of the table's.
+        crops: of each test view in place of the table's.
     """
 
     profile: str = "proxy"
@@ -46,6 +47,7 @@ class Options:
     checkpoint: Path | None = None
     batch_size: int | None = None
     views: int | None = None
+    crops: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,7 @@ def _conditions(cells: TableCells, records: list[dict[str, Any]]) -> dict[str, A
         "limit_batches": options.limit_batches,
         "batch_size": options.batch_size,
         "views": options.views,
+        "crops": options.crops,
         "init_checkpoint": None if start is None else Path(start).name,
         "init_files": {name: Path(file).name for name, file in named.items()},
         "checkpoint": None if options.checkpoint is None else options.checkpoint.name,

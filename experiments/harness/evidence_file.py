@@ -14,7 +14,8 @@ EVIDENCE_FORMAT = 2
 ADDED: Mapping[str, Any] = MappingProxyType({"arguments": {}, "controls": {"a_a": [], "frame_order": []}, "notes": []})
 ADDED_CONDITIONS: Mapping[str, Any] = MappingProxyType({
     "limit_batches": None, "init_checkpoint": None, "init_files": {}, "checkpoint": None, "batch_size": None,
-    "views": None, "own_data": None, "generator_version": None, "versions": [], "hardware": [], "older_code": 0,
+    "views": None, "crops": None, "own_data": None, "generator_version": None, "versions": [], "hardware": [],
+    "older_code": 0,
 })  # fmt: skip
 NEEDED = ("table", "title", "profile", "conditions", "columns", "rows", "claims", "cells")
 

@@ -63,7 +63,7 @@ def stem_suffix(profile: str, conditions: Mapping[str, Any]) -> str:
     At the paper's size a file of initial weights is what the paper itself started from.
     """
     own_data, checkpoint = conditions["own_data"] is not None, conditions["checkpoint"] is not None
-    changed = any(conditions[key] is not None for key in ("limit_batches", "batch_size", "views"))
+    changed = any(conditions[key] is not None for key in ("limit_batches", "batch_size", "views", "crops"))
     started = bool(conditions["init_checkpoint"] or conditions["init_files"]) and profile != "paper"
     return (
         ("own-data-" if own_data else "")

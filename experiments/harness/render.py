@@ -222,6 +222,8 @@ def _conditions(evidence: Evidence) -> str:
         lines.append(f"embedded benchmark, generator version {conditions['generator_version']}")
     if conditions["views"]:
         lines.append(f"tested with {conditions['views']} views instead of the table's")
+    if conditions["crops"]:
+        lines.append(f"tested with {conditions['crops']} crops of each view instead of the table's")
     if conditions["batch_size"]:
         lines.append(f"trained with {conditions['batch_size']} videos per batch instead of the recipe's")
     if conditions["checkpoint"]:

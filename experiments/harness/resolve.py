@@ -66,8 +66,8 @@ def data_build(table: Table, row: Row, column: Column, options: Options) -> Buil
     """Return the data module of one cell, its source replaced as the profile or the user says."""
     where = f"{table.id}, row {row.label!r}, column {column.key!r}, profile {options.profile!r}"
     data = protocol_build(table, row, column, options.profile)
-    if options.views is not None:
-        data = data.with_arguments({"views": options.views}, where=where)
+    asked = {"views": options.views, "crops": options.crops}
+    data = data.with_arguments({name: value for name, value in asked.items() if value is not None}, where=where)
     source = _source(data.arguments["source"], table.profiles[options.profile], options, where)
     return data.with_arguments({"source": source}, where=where)
 

@@ -138,6 +138,8 @@ def test_the_quick_test_is_the_same_training_tested_on_one_clip(options):
         assert cell.training == main[group].training and cell != main[group]
         data = cell.data.resolved()
         assert (data["views"], data["crops"]) == (1, 1)
+    asked = cells(ONE, ONE.row("ACTION-Net"), options("paper", views=1, crops=1))
+    assert asked == quick, "--views 1 --crops 1 asks for the same cells"
     fewer = cells(ONE, ONE.row("ACTION-Net"), options("paper", views=2))["Jester"]
     assert fewer.training == main["Jester"].training and fewer.data.resolved()["views"] == 2
 

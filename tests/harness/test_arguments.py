@@ -60,7 +60,7 @@ def test_flags_that_contradict_each_other_are_refused(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "part",
-    ["--rows plain", "--columns S", "--limit-batches 2", "--views 3", "--batch-size 2", "--no-controls"],
+    ["--rows plain", "--columns S", "--limit-batches 2", "--views 3", "--crops 1", "--batch-size 2", "--no-controls"],
 )
 def test_a_part_of_a_table_is_not_committed_as_the_whole(part: str):
     with pytest.raises(ValueError, match=f"--commit-results writes the whole table as published; {part.split()[0]} "):
@@ -87,13 +87,16 @@ def test_options_are_the_same_for_the_same_flags(tmp_path: Path):
         "folder",
         "--views",
         "3",
+        "--crops",
+        "1",
         "--batch-size",
         "2",
         "--init-checkpoint",
         "none",
     )
     assert options(*argv) == options(*argv)
-    assert (options(*argv).views, options(*argv).batch_size, options(*argv).init_checkpoint) == (3, 2, "none")
+    assert (options(*argv).views, options(*argv).crops, options(*argv).batch_size) == (3, 1, 2)
+    assert options(*argv).init_checkpoint == "none"
 
 
 def test_a_cell_per_core_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch):

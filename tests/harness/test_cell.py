@@ -144,6 +144,8 @@ def test_test_views_come_from_the_column_before_the_profile_and_from_the_user_be
     views = {key: evaluation(made, column=key).data.resolved()["views"] for key in ("S/Top-1", "U/Top-1")}
     assert views == {"S/Top-1": 7, "U/Top-1": 3}
     assert evaluation(made, column="U/Top-1", views=5).data.resolved()["views"] == 5
+    with pytest.raises(ValueError, match="column 'U/Top-1', profile 'proxy': Data has no argument 'crops'"):
+        evaluation(made, column="U/Top-1", crops=1)
 
 
 def test_a_pretraining_is_shared_by_seeds_rows_and_data_sets():

@@ -167,6 +167,7 @@ def test_controls_and_conditions_are_on_the_page(evidence: dict[str, Any]):
         (dict(init_checkpoint="my.ckpt"), "started from my.ckpt instead of the table's initialisation"),
         (dict(own_data="mine"), "your own data set (mine)"),
         (dict(views=7), "tested with 7 views instead of the table's"),
+        (dict(crops=3), "tested with 3 crops of each view instead of the table's"),
         (dict(batch_size=5), "trained with 5 videos per batch instead of the recipe's"),
         (dict(init_files={"images": "none"}), "initialisation images: from scratch"),
     ],

@@ -1,0 +1,1 @@
+"""The audit: what the five papers claim, what their own numbers show, and what our runs add (no torch)."""

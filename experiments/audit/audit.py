@@ -1,0 +1,125 @@
+"""Join the published claims with the committed evidence: what was found for each, and what it would take to decide."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.audit.published import PublishedClaim, published_claims
+from experiments.harness.evidence_file import read_evidence
+from experiments.harness.index import committed
+from experiments.harness.needed import Needed, gap_to_decide, needed_to_decide, spread_of
+from experiments.harness.statistics import sequence_verdict
+
+VERDICTS = ("reproduced", "not reproduced", "undecided", "cited", "not run")
+MEANING = {
+    "reproduced": "the interval of our difference lies on the claimed side of the margin",
+    "not reproduced": "the interval lies on the other side",
+    "undecided": "the interval holds both; more seeds or videos are needed",
+    "cited": "compares numbers quoted from other papers; there is nothing to run",
+    "not run": "no committed result yet",
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The committed evidence.
+
+    Args:
+        tables: path and evidence of each table that can be read.
+        broken: path and reason of each that cannot.
+    """
+
+    tables: tuple[tuple[Path, Mapping[str, Any]], ...]
+    broken: tuple[tuple[Path, str], ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one table found for a claim on one column: the page's stem (``ligar/table3.proxy``) and its entry there."""
+
+    page: str
+    entry: Mapping[str, Any]
+
+    @property
+    def needed(self) -> Needed | None:
+        """Return what would decide it; None where it is decided, was not run or differs by nothing."""
+        ours = self.entry["ours"]
+        if ours is None or self.entry["verdict"] != "undecided":
+            return None
+        gap = gap_to_decide(ours["mean"], self.entry["relation"], self.entry["margin"])
+        return needed_to_decide(spread_of(ours), gap)
+
+
+@dataclass(frozen=True)
+class AuditedClaim:
+    """A published claim with everything that was found for it."""
+
+    claim: PublishedClaim
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Return the verdict over all columns and profiles that were run: one failure fails the claim."""
+        found = [finding.entry["verdict"] for finding in self.findings]
+        run = [one for one in found if one not in ("cited", "not run")]
+        if run:
+            return sequence_verdict(run)
+        return "cited" if "cited" in found and "not run" not in found else "not run"
+
+
+def read_results(results: Path) -> Results:
+    """Read all committed evidence; a file that cannot be read is named, not passed over."""
+    tables, broken = [], []
+    for path in committed(results):
+        try:
+            tables.append((path, read_evidence(path)))
+        except ValueError as error:
+            broken.append((path, str(error)))
+    return Results(tuple(tables), tuple(broken))
+
+
+def page_stem(path: Path) -> str:
+    """Return a result's name within the results folder, such as ``ligar/table3.proxy``."""
+    return f"{path.parent.name}/{path.name.removesuffix('.json')}"
+
+
+def audit(results: Results, claims: Sequence[PublishedClaim] | None = None) -> tuple[AuditedClaim, ...]:
+    """Return every published claim with its findings, in the order of the papers' own numbering."""
+    findings: dict[str, list[Finding]] = {}
+    for path, evidence in results.tables:
+        for entry in evidence["claims"]:
+            findings.setdefault(entry["id"], []).append(Finding(page_stem(path), entry))
+    claims = published_claims() if claims is None else claims
+    return tuple(AuditedClaim(claim, tuple(findings.get(claim.id, ()))) for claim in claims)
+
+
+def own_questions(results: Results) -> dict[str, list[Finding]]:
+    """Return the comparisons in the tables that no paper claims (ids such as ``LA5``), by id."""
+    known = {claim.id for claim in published_claims()}
+    found: dict[str, list[Finding]] = {}
+    for path, evidence in results.tables:
+        for entry in evidence["claims"]:
+            if entry["id"] not in known:
+                found.setdefault(entry["id"], []).append(Finding(page_stem(path), entry))
+    return found
+
+
+def count_verdicts(audited: Iterable[AuditedClaim]) -> dict[str, int]:
+    """Return how many claims have which verdict, all verdicts named."""
+    counts = Counter(one.verdict for one in audited)
+    return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def count_noise(claims: Iterable[PublishedClaim]) -> dict[str, int]:
+    """Return how published differences of accuracy (not claims of equality) compare with their test sets' noise."""
+    noises = [noise for claim in claims if claim.relation == ">" and (noise := claim.noise()) is not None]
+    counts = Counter(noise.verdict for noise in noises)
+    return {
+        "differences": len(noises),
+        "within independent noise": sum(noise.within_independent for noise in noises),
+        **{word: counts[word] for word in ("beyond noise", "depends on discordance", "within noise", "tie")},
+    }

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import operator
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
+
+OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
 class Shown(NamedTuple):
@@ -56,6 +61,27 @@ def margins(pairs: dict[str, tuple[str, str]], low: str, high: str) -> Shown:
     return Shown(
         f"{listed}: {inside} of {len(found)} lie in {low} to {high}, {negative} are negative", inside < len(found)
     )
+
+
+def computed(words: str, *sums: str, shows: Callable[..., bool]) -> Shown:
+    """Show sums within a sentence.
+
+    Args:
+        words: the sentence, with ``{}`` for each sum.
+        sums: of printed values and counts, such as ``"5.3 / 2.1"``; each is worked out and stands with its result.
+        shows: says of the results whether they show the mistake.
+    """
+    results = [_evaluated(ast.parse(one, mode="eval").body) for one in sums]
+    texts = [f"{one} = {_rounded(result, 2).normalize():f}" for one, result in zip(sums, results, strict=True)]
+    return Shown(words.format(*texts), shows(*results))
+
+
+def _evaluated(node: ast.expr) -> Decimal:
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        return Decimal(OPERATORS[type(node.op)](_evaluated(node.left), _evaluated(node.right)))
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return Decimal(str(node.value))
+    raise ValueError(f"a sum holds numbers and + - * / only, not {ast.unparse(node)!r}")
 
 
 def _decimals(text: str) -> int:

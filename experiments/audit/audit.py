@@ -17,7 +17,7 @@ from experiments.harness.statistics import sequence_verdict
 VERDICTS = ("reproduced", "not reproduced", "undecided", "cited", "not run")
 MEANING = {
     "reproduced": "the interval of our difference lies on the claimed side of the margin",
-    "not reproduced": "the interval lies on the other side",
+    "not reproduced": "the interval lies on the other side (of a claim of equality: outside the margin)",
     "undecided": "the interval holds both; more seeds or videos are needed",
     "cited": "compares numbers quoted from other papers; there is nothing to run",
     "not run": "no committed result yet",

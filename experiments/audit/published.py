@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from experiments.harness.noise import PublishedNoise, published_noise
 
@@ -133,7 +133,7 @@ class PublishedClaim:
         counts = [size for size in sizes if size is not None]
         if "-" in self.first:
             each = zip((self.first, self.second), counts * (2 // len(counts)), strict=True)
-            gains = [published_noise(*text.split("-"), size) for text, size in each]
+            gains = [published_noise(text.split("-")[0], text.split("-")[1], size) for text, size in each]
             return _noise_of_gains(self.difference, gains, counts)
         noise = published_noise(self.first, self.second, counts[0])
         word: NoiseWord = "tie" if self.difference == 0 else noise.verdict
@@ -164,9 +164,10 @@ def published_claims() -> tuple[PublishedClaim, ...]:
     claims = []
     with (FOLDER / "claims.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            names = row.pop("test_set")
-            sets = tuple(known[name] for name in (names.split("/") if names else ()))
-            claims.append(PublishedClaim(**row, test_sets=sets))
+            fields: dict[str, Any] = dict(row)
+            names = fields.pop("test_set")
+            fields["test_sets"] = tuple(known[name] for name in (names.split("/") if names else ()))
+            claims.append(PublishedClaim(**fields))
     return tuple(claims)
 
 

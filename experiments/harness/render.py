@@ -113,18 +113,25 @@ def _seeds(seeds: list[int]) -> str:
 
 
 def _values(evidence: Evidence, committed: Evidence | None) -> str:
-    """Return a table per data set: published value, the committed one where given, ours."""
+    """Return a table per data set, of the rows that have a value there: published, the committed one if given, ours."""
     columns = evidence["columns"]
     kinds = ["published", "committed", "ours"] if committed is not None else ["published", "ours"]
     blocks = []
+    seen: set[str] = set()
     for group in dict.fromkeys(column["group"] for column in columns):
         indices = [index for index, column in enumerate(columns) if column["group"] == group]
-        heads = ["Method"] + [f"{columns[i]['title']} {_rule(columns[i])}{kind}" for i in indices for kind in kinds]
-        lines = []
-        for row in evidence["rows"]:
-            texts = [_cell(evidence, committed, row, index) for index in indices]
-            lines.append([row["label"], *(text[kind] for text in texts for kind in kinds)])
-        blocks.append(_heading(columns[indices[0]]) + markdown_table(heads, lines))
+        lines = [(row["label"], [_cell(evidence, committed, row, index) for index in indices])
+                 for row in evidence["rows"]]  # fmt: skip
+        lines = [line for line in lines if any(text != DASH for cell in line[1] for text in cell.values())] or lines
+        seen |= {label for label, _ in lines}
+        shown = [(at, kind) for at in range(len(indices)) for kind in kinds
+                 if kind != "published" or any(cells[at][kind] != DASH for _, cells in lines)]  # fmt: skip
+        heads = ["Method"] + [f"{columns[indices[at]]['title']} {_rule(columns[indices[at]])}{kind}"
+                              for at, kind in shown]  # fmt: skip
+        grid = [[label, *(cells[at][kind] for at, kind in shown)] for label, cells in lines]
+        blocks.append(_heading(columns[indices[0]]) + markdown_table(heads, grid))
+    if waiting := [row["label"] for row in evidence["rows"] if row["label"] not in seen]:
+        blocks.append(f"Not run: {'; '.join(waiting)}.")
     return "\n\n".join(blocks)
 
 

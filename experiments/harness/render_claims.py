@@ -48,12 +48,19 @@ def _verdict(claim: Mapping[str, Any]) -> str:
     """Return the verdict on the paper's words; its own numbers may point the other way, and then that is said."""
     published = claim["published"]
     against = published is not None and claim["relation"] == ">" and published["difference"] < 0
-    return f"**{claim['verdict']}**" + (" (the published numbers point the other way)" if against else "")
+    if against and claim["verdict"] in ("reproduced", "not reproduced"):
+        return f"the words: **{claim['verdict']}**; the published numbers say the opposite"
+    return f"**{claim['verdict']}**"
 
 
 def _p_values(ours: Mapping[str, Any]) -> str:
     """Return the p-value and Holm's; a claim of equality has no place among tests of difference."""
-    return f"{ours['p_value']:.3f}" + (f" ({ours['p_holm']:.3f})" if ours["p_holm"] is not None else "")
+    return p_text(ours["p_value"]) + (f" ({p_text(ours['p_holm'])})" if ours["p_holm"] is not None else "")
+
+
+def p_text(p_value: float) -> str:
+    """Return a p-value with three decimals; one that they cannot hold is not printed as nil."""
+    return f"{p_value:.3f}" if p_value >= 0.0005 else "<0.001"
 
 
 def _published_difference(published: Mapping[str, Any] | None) -> str:

@@ -13,6 +13,7 @@ from experiments.audit.audit import (
     MEANING,
     VERDICTS,
     AuditedClaim,
+    Finding,
     Results,
     audit,
     count_noise,
@@ -172,17 +173,22 @@ def _trust(found: Results) -> dict[str, Any]:
 
 
 def _audit_page(found: Results, audited: tuple[AuditedClaim, ...]) -> dict[str, Any]:
+    texts = {path.name: path.read_text() for path in scripts()}
     return {
         "papers": [_paper_line(paper, audited) for paper in TITLES],
         "noise": count_noise(published_claims()),
-        "claims": [_audit_line(one) for one in audited],
+        "claims": [_audit_line(one, texts) for one in audited],
         "mistakes": MISTAKES,
         "test_sets": list(test_sets().values()),
-        "own": [claim_row(finding, None) for findings in own_questions(found).values() for finding in findings],
+        "own": [
+            {**claim_row(finding, None), "first": number == 0}
+            for findings in own_questions(found).values()
+            for number, finding in enumerate(findings)
+        ],
     }
 
 
-def _audit_line(one: AuditedClaim) -> dict[str, Any]:
+def _audit_line(one: AuditedClaim, texts: Mapping[str, str]) -> dict[str, Any]:
     claim, noise, other = one.claim, one.claim.noise(), one.claim.noise(otherwise=True)
     return {
         "claim": claim,
@@ -190,22 +196,11 @@ def _audit_line(one: AuditedClaim) -> dict[str, Any]:
         "other": other if other and noise and other.verdict != noise.verdict else None,
         "verdict": one.verdict,
         "rows": [claim_row(finding, None) for finding in one.findings],
-        "script": _script_with(claim.id),
+        "script": next((name for name, text in texts.items() if f'"{claim.id}"' in text), None),
     }
 
 
-def _script_with(claim: str) -> str | None:
-    """Return the name of the script that judges a claim; None where none does."""
-    return next((path.name for path, text in _script_texts() if f'"{claim}"' in text), None)
-
-
-def _script_texts() -> list[tuple[Path, str]]:
-    return [(path, path.read_text()) for path in scripts()]
-
-
 def _table_page(stem: str, evidence: Mapping[str, Any], audited: tuple[AuditedClaim, ...]) -> dict[str, Any]:
-    from experiments.audit.audit import Finding
-
     rows, shared_axis = claim_rows([Finding(stem, entry) for entry in evidence["claims"]])
     notes = {one.claim.id: one.claim.note for one in audited if one.claim.note}
     paper, name = evidence["table"].split("/")

@@ -13,7 +13,7 @@ from experiments.audit.mistakes import MISTAKES, Mistake
 from experiments.harness.draw import CURVES
 from experiments.harness.markdown import DASH
 from experiments.harness.render import PERCENT_METRICS, value
-from experiments.harness.render_claims import our_difference
+from experiments.harness.render_claims import our_difference, p_text
 from experiments.report.plots import Scale, axis, curves, interval
 
 ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5}
@@ -104,9 +104,7 @@ def claim_row(finding: Finding, scale: Scale | None) -> dict[str, Any]:
         "ours": our_difference(entry),
         "ours_key": ours["mean"] if ours else "",
         "seeds": len(ours["seeds"]) if ours else None,
-        "p": ""
-        if not ours
-        else f"p {ours['p_value']:.3f}" + (f", Holm {ours['p_holm']:.3f}" if ours["p_holm"] is not None else ""),
+        "p": _p_values(ours) if ours else "",
         "margin": f"margin {entry['margin']:g}" if entry["margin"] else "",
         "needed": str(finding.needed) if finding.needed else "",
         "detectable": f"{ours['smallest_detectable']:.1f}" if ours else DASH,
@@ -115,6 +113,11 @@ def claim_row(finding: Finding, scale: Scale | None) -> dict[str, Any]:
         "plot": plot,
         "page": finding.page,
     }
+
+
+def _p_values(ours: Mapping[str, Any]) -> str:
+    holm = f", Holm {p_text(ours['p_holm'])}" if ours["p_holm"] is not None else ""
+    return f"p {p_text(ours['p_value'])}{holm}"
 
 
 def signed(published: Mapping[str, Any] | None) -> str:

@@ -16,6 +16,7 @@ from experiments.harness.evidence_file import read_evidence
 from experiments.harness.index import NO_TABLES
 from experiments.harness.markdown import DASH, markdown_table
 from experiments.harness.render import table_cells, to_csv, to_json, to_markdown, value
+from experiments.harness.render_claims import _verdict, p_text
 from experiments.harness.store import REPOSITORY
 from tests.harness.fakes import table
 from tests.harness.test_evidence import filled, unfilled
@@ -114,6 +115,40 @@ def test_a_missing_cell_is_a_dash(tmp_path: Path):
     assert [row[2] for row in grid(page, "Method")[1:]] == [DASH] * 3
     for claim in grid(page, "Claim")[1:]:
         assert claim[4:] == [DASH, DASH, DASH, "**not run**"]
+
+
+def test_a_row_without_a_value_on_a_data_set_is_not_listed_there(evidence: dict[str, Any]):
+    found = copy.deepcopy(evidence)
+    on_costs = [i for i, column in enumerate(found["columns"]) if column["group"] == ""]
+    for index in range(len(found["columns"])):
+        if index not in on_costs:
+            found["rows"][1]["ours"][index] = found["rows"][1]["published"][index] = None
+    page = to_markdown(found)
+    groups = list(dict.fromkeys(column["group"] for column in found["columns"]))
+    assert [row[0] for row in grid(page, "Method", groups.index(""))[1:]] == ["plain", "wide", "quoted"]
+    assert [row[0] for row in grid(page, "Method", groups.index("S"))[1:]] == ["plain", "quoted"]
+    assert "Not run:" not in page
+    for index in on_costs:
+        found["rows"][1]["ours"][index] = found["rows"][1]["published"][index] = None
+    assert "Not run: wide." in to_markdown(found)
+
+
+def test_a_column_without_published_values_has_no_room_for_them(evidence: dict[str, Any]):
+    found = copy.deepcopy(evidence)
+    for row in found["rows"]:
+        row["published"][0] = None
+    assert grid(to_markdown(found), "Method")[0][1] == "Top-1 ours"
+
+
+@pytest.mark.parametrize("difference", [-0.07, 0.07])
+def test_a_verdict_against_the_published_numbers_says_whose_words_it_is_about(difference: float):
+    claim = {"verdict": "reproduced", "relation": ">", "published": {"difference": difference}}
+    said = _verdict(claim)
+    if difference > 0:
+        assert said == "**reproduced**"
+    else:
+        assert said == "the words: **reproduced**; the published numbers say the opposite"
+        assert _verdict({**claim, "verdict": "undecided"}) == "**undecided**"
 
 
 def test_the_committed_value_stands_between_the_published_and_ours(evidence: dict[str, Any]):
@@ -220,3 +255,7 @@ def test_committed_pages_are_what_their_evidence_renders_to(path: Path):
     evidence = read_evidence(path)
     assert path.with_suffix(".md").read_text() == to_markdown(evidence)
     assert path.with_suffix(".csv").read_text() == to_csv(evidence)
+
+
+def test_a_tiny_p_value_is_not_nil():
+    assert (p_text(0.0004), p_text(0.0005), p_text(0.0451)) == ("<0.001", "0.001", "0.045")

@@ -1,0 +1,71 @@
+"""Claims and evidence are joined: a claim fails by one column, waits where nothing was run, and says what it needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.audit.audit import Results, audit, count_verdicts, own_questions, read_results
+from experiments.audit.published import published_claims
+
+
+def entry(verdict: str, claim: str = "L26", ours: dict[str, Any] | None = None, **changed: Any) -> dict[str, Any]:
+    return {"id": claim, "verdict": verdict, "ours": ours, "relation": ">", "margin": 0.0, **changed}
+
+
+def results(*entries: dict[str, Any]) -> Results:
+    return Results(((Path("results/ligar/table3.proxy.json"), {"claims": list(entries)}),), ())
+
+
+def verdict_of(claim: str, found: Results) -> str:
+    return next(one.verdict for one in audit(found) if one.claim.id == claim)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "together"),
+    [
+        ([], "not run"),
+        (["not run", "not run"], "not run"),
+        (["cited"], "cited"),
+        (["reproduced", "not run"], "reproduced"),
+        (["reproduced", "undecided"], "undecided"),
+        (["reproduced", "not reproduced", "undecided"], "not reproduced"),
+    ],
+)
+def test_a_claim_is_as_good_as_the_worst_column_that_was_run(verdicts: list[str], together: str):
+    assert verdict_of("L26", results(*map(entry, verdicts))) == together
+
+
+def test_all_claims_are_counted_whether_run_or_not():
+    counts = count_verdicts(audit(results(entry("reproduced"), entry("undecided", "L27"))))
+    assert counts == {
+        "reproduced": 1, "not reproduced": 0, "undecided": 1, "cited": 0, "not run": len(published_claims()) - 2,
+    }  # fmt: skip
+
+
+def test_questions_of_our_own_are_kept_apart():
+    found = results(entry("reproduced"), entry("undecided", "LA5"))
+    assert list(own_questions(found)) == ["LA5"]
+    assert [one.page for one in own_questions(found)["LA5"]] == ["ligar/table3.proxy"]
+
+
+def test_an_undecided_claim_says_what_would_decide_it():
+    ours = {"mean": 1.0, "seed_sd": 0.8, "video_sd": 0.1, "seeds": [0, 1, 2], "num_videos": 400}
+    one = next(one for one in audit(results(entry("undecided", ours=ours))) if one.claim.id == "L26")
+    assert str(one.findings[0].needed).endswith("seeds")
+    decided = next(one for one in audit(results(entry("reproduced", ours=ours))) if one.claim.id == "L26")
+    assert decided.findings[0].needed is None
+
+
+def test_a_damaged_file_is_named_and_the_rest_is_read(tmp_path: Path):
+    good = {"table": "ligar/table3", "title": "", "profile": "proxy", "conditions": {"seeds": []}, "columns": [],
+            "rows": [], "claims": [], "cells": []}  # fmt: skip
+    (tmp_path / "ligar").mkdir()
+    (tmp_path / "ligar/table3.proxy.json").write_text(json.dumps(good))
+    (tmp_path / "ligar/table4.proxy.json").write_text("{")
+    found = read_results(tmp_path)
+    assert [path.name for path, _ in found.tables] == ["table3.proxy.json"]
+    assert [path.name for path, _ in found.broken] == ["table4.proxy.json"] and "damaged" in found.broken[0][1]

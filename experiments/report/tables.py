@@ -63,7 +63,7 @@ def _cell(evidence: Evidence, row: Mapping[str, Any], index: int, scale: Scale |
     ours, published = row["ours"][index], row["published"][index]
     metric = evidence["columns"][index]["metric"]
     plot: Markup | None = None
-    if scale is not None:
+    if scale is not None and (ours is not None or published is not None):
         said = f"{row['label']}: ours {value(ours, metric)}, published {published or DASH}"
         plot = interval(scale, ours=ours, published=None if published is None else float(published), title=said)
     return {

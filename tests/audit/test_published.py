@@ -1,4 +1,4 @@
-"""The claims file: complete, bound as the formulas say, and in agreement with the table scripts and the papers' facts."""
+"""The claims file: complete, bounded as the formulas say, in agreement with table scripts and facts."""
 
 from __future__ import annotations
 

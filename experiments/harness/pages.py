@@ -10,7 +10,7 @@ from experiments.harness.cell import Options
 from experiments.harness.draw import draw_curves, draw_table
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.index import write_index
-from experiments.harness.render import table_cells, to_csv, to_json, to_markdown
+from experiments.harness.render import means, table_cells, to_csv, to_json, to_markdown
 from experiments.harness.spec import Table
 from experiments.harness.store import results_folder, write_atomic
 from experiments.harness.tracking import Tracking
@@ -24,7 +24,7 @@ def write_rendered(evidence: dict[str, Any], table: Table, folder: Path, trackin
     if tracking is not None:
         heads, rows = table_cells(evidence)
         verdicts = {f"verdict/{c['id']}/{c['column']}": c["verdict"] for c in evidence["claims"]}
-        tracking.log_table(heads, rows, verdicts)
+        tracking.log_table(heads, rows, verdicts, means(evidence))
 
 
 def write_pages(evidence: dict[str, Any], table: Table, folder: Path) -> Path:

@@ -83,6 +83,14 @@ def table_cells(evidence: Evidence) -> tuple[list[str], list[list[str]]]:
     return heads, rows
 
 
+def means(evidence: Evidence) -> tuple[list[str], list[list[Any]]]:
+    """Return heads and rows of our means alone, of the rows that have any: for charts."""
+    keys = [column["key"] for column in evidence["columns"]]
+    rows = [[row["label"], *(None if ours is None else float(ours["mean"]) for ours in row["ours"])]
+            for row in evidence["rows"]]  # fmt: skip
+    return ["row", *keys], [row for row in rows if any(mean is not None for mean in row[1:])]
+
+
 def value(ours: Mapping[str, Any] | None, metric: str) -> str:
     """Return one of our values with its interval."""
     if ours is None:

@@ -52,7 +52,7 @@ class Tracking:
         """Choose the mode: none if unwanted, what ``WANDB_MODE`` says, online with a key, else offline."""
         if not wanted or os.environ.get("WANDB_MODE") == "disabled":
             return cls("none", folder)
-        if os.environ.get("WANDB_MODE") == "offline" or not _has_key():
+        if os.environ.get("WANDB_MODE") == "offline" or not has_key():
             return cls("offline", folder)
         return cls("online", folder)
 
@@ -71,7 +71,7 @@ class Tracking:
         csv_path = self.folder / "trainings" / cell.fingerprint / "curves.csv"
         run = None
         if self.mode != "none":
-            config = {**cell.arguments, "fingerprint": cell.fingerprint}
+            config = {**cell.arguments, "fingerprint": cell.fingerprint, "row": row_of(name)}
             run = _guard(lambda: self._open(name=name or cell.fingerprint, job_type=job_type, config=config))
 
         def log(values: Mapping[str, float], epoch: int) -> None:
@@ -85,8 +85,21 @@ class Tracking:
             if run is not None:
                 _finish(run)
 
-    def log_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], summary: Mapping[str, Any]) -> None:
-        """Log the rendered table as a run of its own, cells as text (wandb tables are strict about types)."""
+    def log_table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        summary: Mapping[str, Any],
+        numbers: tuple[Sequence[str], Sequence[Sequence[Any]]] | None = None,
+    ) -> None:
+        """Log the rendered table as a run of its own, cells as text (wandb tables are strict about types).
+
+        Args:
+            columns: heads.
+            rows: cells.
+            summary: of the run.
+            numbers: heads and rows of the means alone, for charts: first the row's label, then numbers or None.
+        """
         if self.mode == "none":
             return
 
@@ -95,6 +108,9 @@ class Tracking:
 
             run = self._open(name=self.group, job_type="table", config={})
             run.log({"table": wandb.Table(columns=[*columns], data=[[str(cell) for cell in row] for row in rows])})
+            if numbers is not None:
+                means = wandb.Table(columns=[*numbers[0]], data=[[*line] for line in numbers[1]])
+                run.log({values_key(self.group): means})
             run.summary.update(dict(summary))
             _finish(run)
 
@@ -117,7 +133,18 @@ class Tracking:
         return wandb.init(mode="offline", **arguments)
 
 
-def _has_key() -> bool:
+def row_of(name: str) -> str:
+    """Return the row and data set that a run belongs to: its name without the seed (``... · s3``)."""
+    return name.rsplit(" · s", 1)[0]
+
+
+def values_key(group: str) -> str:
+    """Return the key under which a table's means are logged, by its runs' group (``ligar_table3``)."""
+    return f"{group}_values"
+
+
+def has_key() -> bool:
+    """Say whether a key of a W&B server is in the environment or in ``.netrc``."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     hosts = {*SERVERS, urlsplit(os.environ.get("WANDB_BASE_URL", "")).netloc} - {""}

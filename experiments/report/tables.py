@@ -44,7 +44,7 @@ def _column(evidence: Evidence, index: int) -> dict[str, Any]:
     values = []
     for row in evidence["rows"]:
         ours, published = row["ours"][index], row["published"][index]
-        values += [float(published)] if published is not None else []
+        values += [float(published)] if published is not None and drawn else []
         values += [ours["low"], ours["high"]] if ours is not None and drawn else []
     scale = Scale.around(values) if drawn and values else None
     rule = f" ({column['rule']} rule)" if column["rule"] and column["metric"] in ("gmacs", "gflops") else ""

@@ -120,7 +120,7 @@ def judged() -> list[tuple[PublishedClaim, Table, int, Any]]:
         table = many.table_of(path)
         for claim in table.claims if table is not None else ():
             for index, column in enumerate(table.columns):  # type: ignore[union-attr]
-                if claim.id in CLAIMS and (not column.is_cost if claim.columns == ALL else column.key in claim.columns):
+                if claim.id in CLAIMS and (column.is_accuracy if claim.columns == ALL else column.key in claim.columns):
                     found.append((CLAIMS[claim.id], table, index, claim))
     return found  # type: ignore[return-value]
 

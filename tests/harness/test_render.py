@@ -15,7 +15,7 @@ from experiments.harness.evidence import gather
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.index import NO_TABLES
 from experiments.harness.markdown import DASH, markdown_table
-from experiments.harness.render import table_cells, to_csv, to_json, to_markdown, value
+from experiments.harness.render import means, table_cells, to_csv, to_json, to_markdown, value
 from experiments.harness.render_claims import _verdict, p_text
 from experiments.harness.store import REPOSITORY
 from tests.harness.fakes import table
@@ -259,3 +259,10 @@ def test_committed_pages_are_what_their_evidence_renders_to(path: Path):
 
 def test_a_tiny_p_value_is_not_nil():
     assert (p_text(0.0004), p_text(0.0005), p_text(0.0451)) == ("<0.001", "0.001", "0.045")
+
+
+def test_the_means_for_charts_are_numbers_of_the_rows_that_have_any(evidence: dict[str, Any]):
+    heads, rows = means(evidence)
+    assert heads == ["row", *(column["key"] for column in evidence["columns"])]
+    assert [row[0] for row in rows] == ["plain", "wide"], "a quoted row has no value of ours"
+    assert rows[0][1] == pytest.approx(evidence["rows"][0]["ours"][0]["mean"])

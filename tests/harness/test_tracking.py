@@ -117,16 +117,17 @@ def offline_runs(folder: Path) -> list[OfflineRun]:
 
 
 def test_an_offline_run_can_be_read_back_with_config_history_summary_and_group(tmp_path):
-    with tracker(tmp_path).run(name="w/ ACS, seed 0", cell=CELL, job_type="train") as log:
+    with tracker(tmp_path).run(name="ligar w/ ACS · UCF-101 · s0", cell=CELL, job_type="train") as log:
         for epoch in range(3):
             log({"train/loss": 3.0 - epoch, "val/top1": 10.0 * epoch}, epoch)
     [found] = offline_runs(tmp_path)
     described = found.run.display_name, found.run.run_group, found.run.job_type
-    assert described == ("w/ ACS, seed 0", "ligar_table3", "train")
+    assert described == ("ligar w/ ACS · UCF-101 · s0", "ligar_table3", "train")
     assert list(found.run.tags) == ["paper:ligar", "ligar/table3", "smoke"]
     assert found.run.project == tracking.PROJECT
     config = {key: value for key, value in found.config.items() if not key.startswith("_")}
-    assert config == json.loads(json.dumps({**CELL.arguments, "fingerprint": CELL.fingerprint}))
+    expected = {**CELL.arguments, "fingerprint": CELL.fingerprint, "row": "ligar w/ ACS · UCF-101"}
+    assert config == json.loads(json.dumps(expected))
     kept = [{key: row[key] for key in ("train/loss", "val/top1", "epoch")} for row in found.history]
     assert kept == [{"train/loss": 3.0 - e, "val/top1": 10.0 * e, "epoch": e} for e in range(3)]
     assert found.summary["val/top1"] == 20.0 and found.summary["epoch"] == 2
@@ -134,7 +135,8 @@ def test_an_offline_run_can_be_read_back_with_config_history_summary_and_group(t
 
 def test_the_rendered_table_is_a_run_of_its_own(tmp_path):
     rows = [["w/o ACS", "93.52", 31.25], ["w/ ACS", None, 33.5]]
-    tracker(tmp_path).log_table(["row", "published", "ours"], rows, {"L26": "undecided", "cells": 4})
+    numbers = ["row", "UCF-101/Top-1"], [["w/o ACS", 31.25], ["w/ ACS", None]]
+    tracker(tmp_path).log_table(["row", "published", "ours"], rows, {"L26": "undecided", "cells": 4}, numbers)
     [found] = offline_runs(tmp_path)
     assert (found.run.job_type, found.run.run_group) == ("table", "ligar_table3")
     logged = found.history[0]
@@ -142,6 +144,8 @@ def test_the_rendered_table_is_a_run_of_its_own(tmp_path):
     table = json.loads((found.folder / "files" / logged["table/path"]).read_text())
     assert table["columns"] == ["row", "published", "ours"]
     assert table["data"] == [["w/o ACS", "93.52", "31.25"], ["w/ ACS", "None", "33.5"]]
+    values = json.loads((found.folder / "files" / found.history[1]["ligar_table3_values/path"]).read_text())
+    assert (values["columns"], values["data"]) == (list(numbers[0]), numbers[1])
     assert (found.summary["L26"], found.summary["cells"]) == ("undecided", 4)
 
 

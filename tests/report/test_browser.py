@@ -1,4 +1,4 @@
-"""The committed site in a browser, as a reader sees it: no console error, no overflow, sorting by mouse and keyboard."""
+"""The site in a browser, as a reader sees it: a silent console, no overflow, sorting by mouse and keyboard."""
 
 from __future__ import annotations
 

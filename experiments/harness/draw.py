@@ -19,31 +19,43 @@ CURVES = (
 
 
 def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
-    """Draw a line of panels per data set, one per metric: our value with interval, the published one as a diamond."""
+    """Draw a line of panels per data set, one per metric: our value with interval, the published one as a diamond.
+
+    A line lists the rows that have a value on its data set.
+    """
     plt = _pyplot()
-    rows = evidence["rows"]
     groups: dict[str, list[int]] = {}
     for index, column in enumerate(evidence["columns"]):
         if column["data"] is not None:
             groups.setdefault(column["group"], []).append(index)
-    widest, height = max(map(len, groups.values()), default=1), 1.0 + 0.34 * len(rows)
-    size = (1.4 + 2.9 * widest, 0.9 + height * max(1, len(groups)))
-    figure, axes = plt.subplots(max(1, len(groups)), widest, figsize=size, sharey=True, squeeze=False)
-    for line, indices in zip(axes, groups.values(), strict=False):
+    rows = {group: _rows_on(evidence, indices) for group, indices in groups.items()}
+    widest, heights = max(map(len, groups.values()), default=1), [1.0 + 0.34 * len(r) for r in rows.values()] or [1.0]
+    size = (1.4 + 2.9 * widest, 0.9 + sum(heights))
+    figure, axes = plt.subplots(len(heights), widest, figsize=size, sharey="row", squeeze=False,
+                                gridspec_kw={"height_ratios": heights})  # fmt: skip
+    for line, (group, indices) in zip(axes, groups.items(), strict=False):
         for axis in line[len(indices) :]:
             axis.set_visible(False)
         for axis, index in zip(line, indices, strict=False):
-            _draw_column(axis, evidence["columns"][index], rows, index)
-    axes[0][0].set_yticks(range(len(rows)), [row["label"] for row in rows])
-    axes[0][0].set_ylim(len(rows) - 0.4, -0.6)
+            _draw_column(axis, evidence["columns"][index], rows[group], index)
+        line[0].set_yticks(range(len(rows[group])), [row["label"] for row in rows[group]])
+        line[0].set_ylim(len(rows[group]) - 0.4, -0.6)
     handles = [
         plt.Line2D([], [], color=OURS_COLOUR, marker="o", lw=2, label="ours, 95 % interval (ticks: seeds)"),
         plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published (real data)"),
     ]
-    figure.suptitle(f"{evidence['title']}  ·  {_where(evidence)}", fontsize=10)
+    between = "\n" if widest == 1 else "  ·  "  # a single panel is too narrow for one line
+    figure.suptitle(f"{evidence['title']}{between}{_where(evidence)}", fontsize=10)
     figure.legend(handles=handles, loc="lower center", ncol=2, fontsize=8, frameon=False)
     figure.tight_layout(rect=(0, 0.25 / size[1], 1, 1))
     _save(figure, path)
+
+
+def _rows_on(evidence: Mapping[str, Any], indices: list[int]) -> list[Mapping[str, Any]]:
+    """Return the rows that have a value in any of these columns; all, if none has."""
+    found = [row for row in evidence["rows"]
+             if any(row["ours"][i] is not None or row["published"][i] is not None for i in indices)]  # fmt: skip
+    return found or evidence["rows"]
 
 
 def _where(evidence: Mapping[str, Any]) -> str:

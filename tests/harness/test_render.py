@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.harness.draw import _where
+from experiments.harness.draw import _rows_on, _where
 from experiments.harness.evidence import gather
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.index import NO_TABLES
@@ -266,3 +266,12 @@ def test_the_means_for_charts_are_numbers_of_the_rows_that_have_any(evidence: di
     assert heads == ["row", *(column["key"] for column in evidence["columns"])]
     assert [row[0] for row in rows] == ["plain", "wide"], "a quoted row has no value of ours"
     assert rows[0][1] == pytest.approx(evidence["rows"][0]["ours"][0]["mean"])
+
+
+def test_a_picture_lists_the_rows_that_have_a_value_on_its_data_set(evidence: dict[str, Any]):
+    found = copy.deepcopy(evidence)
+    found["rows"][1]["ours"][0] = found["rows"][1]["published"][0] = None
+    assert [row["label"] for row in _rows_on(found, [0])] == ["plain", "quoted"]
+    for row in found["rows"]:
+        row["ours"][0] = row["published"][0] = None
+    assert len(_rows_on(found, [0])) == 3, "a picture is never empty"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from experiments.__main__ import SCRIPT_NAME, scripts
 from experiments.audit.audit import (
     MEANING,
@@ -47,9 +49,6 @@ def build_site(results: Path, out: Path) -> list[Path]:
     Args:
         results: the folder of committed results.
         out: the folder to write, within ``results`` so that links to evidence and pictures hold.
-
-    Raises:
-        ImportError: Jinja2 is missing (the extra ``report``).
     """
     pages = render_pages(results)
     if out.exists():
@@ -82,11 +81,7 @@ def render_pages(results: Path) -> dict[str, str]:
     return pages
 
 
-def _environment() -> Any:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise ImportError("the site needs Jinja2: pip install 'action-recognition-tables[report]'") from error
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,

@@ -14,8 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.harness.store import REPOSITORY, results_folder, write_atomic
-from experiments.report.site import build_site, render_pages
 from experiments.report.summary import SUMMARY_PICTURE, summary_picture, with_summary
+
+try:
+    from experiments.report.site import build_site, render_pages
+except ImportError as error:
+    sys.exit(f"{error}; the site needs Jinja2: pip install 'action-recognition-tables[report]'")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_atomic(picture, summary_picture(given.results))
         if readme.exists():
             write_atomic(readme, with_summary(readme.read_text(), given.results))
-    except (ValueError, ImportError) as error:
+    except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     size = sum(file.stat().st_size for file in files)

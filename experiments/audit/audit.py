@@ -10,11 +10,10 @@ from typing import Any
 
 from experiments.audit.published import PublishedClaim, published_claims
 from experiments.harness.evidence_file import read_evidence
-from experiments.harness.index import committed
+from experiments.harness.index import VERDICTS, committed
 from experiments.harness.needed import Needed, gap_to_decide, needed_to_decide, spread_of
 from experiments.harness.statistics import sequence_verdict
 
-VERDICTS = ("reproduced", "not reproduced", "undecided", "cited", "not run")
 MEANING = {
     "reproduced": "the interval of our difference lies on the claimed side of the margin",
     "not reproduced": "the interval lies on the other side (of a claim of equality: outside the margin)",

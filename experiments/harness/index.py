@@ -13,6 +13,7 @@ from datamodules.synthetic.stand_ins import STAND_INS
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.markdown import markdown_table
 
+VERDICTS = ("reproduced", "not reproduced", "undecided", "cited", "not run")  # in the order in which they are listed
 NO_TABLES = ("runs", "calibration", "benchmarks")
 HEAD = """# Results
 
@@ -42,7 +43,7 @@ def committed(results: Path) -> list[Path]:
 def verdict_counts(evidence: Mapping[str, Any]) -> str:
     """Return how many claims have which verdict, in words."""
     counts = Counter(claim["verdict"] for claim in evidence["claims"])
-    return ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items())) or "no claims"
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]) or "no claims"
 
 
 def _tables(evidence: Iterable[Mapping[str, Any]]) -> str:

@@ -13,7 +13,6 @@ import jinja2
 from experiments.__main__ import SCRIPT_NAME, scripts
 from experiments.audit.audit import (
     MEANING,
-    VERDICTS,
     AuditedClaim,
     Finding,
     Results,
@@ -26,6 +25,7 @@ from experiments.audit.audit import (
 )
 from experiments.audit.mistakes import MISTAKES
 from experiments.audit.published import TITLES, published_claims, test_sets
+from experiments.harness.index import VERDICTS
 from experiments.harness.store import REPOSITORY, write_atomic
 from experiments.report.passport import read_passport
 from experiments.report.plots import slug, stacked_bar

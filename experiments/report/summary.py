@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.audit.audit import VERDICTS, audit, count_verdicts, page_stem, read_results
+from experiments.audit.audit import audit, count_verdicts, page_stem, read_results
 from experiments.audit.published import TITLES
-from experiments.harness.index import verdict_counts
+from experiments.harness.index import VERDICTS, verdict_counts
 from experiments.harness.markdown import markdown_table
 
 BEGIN = "<!-- results: written by experiments/tools/report.py, do not edit -->"
@@ -29,7 +29,7 @@ def with_summary(text: str, results: Path) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"README.md must hold the lines {BEGIN!r} and {END!r} around its summary")
-    return f"{before}{BEGIN}\n{summary(results)}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{summary(results)}\n\n{END}{after}"
 
 
 def summary(results: Path) -> str:

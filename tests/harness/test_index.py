@@ -81,3 +81,8 @@ def test_the_calibration_says_which_difficulty_was_chosen(tmp_path: Path):
 
 def test_a_table_without_claims_says_so():
     assert verdict_counts({"claims": []}) == "no claims"
+
+
+def test_verdicts_are_listed_from_good_to_unknown():
+    claims = [{"verdict": verdict} for verdict in ("not run", "cited", "not reproduced", "reproduced")]
+    assert verdict_counts({"claims": claims}) == "1 reproduced, 1 not reproduced, 1 cited, 1 not run"

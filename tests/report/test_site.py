@@ -193,7 +193,9 @@ def test_a_table_page_lists_the_mistakes_in_its_table(table: str, number: int):
 
 def test_the_summary_replaces_what_stands_between_its_marks():
     text = with_summary(f"before\n{BEGIN}\nold\n{END}\nafter", RESULTS)
-    assert text.startswith(f"before\n{BEGIN}\nOf the papers' 210 published claims: ") and text.endswith(f"{END}\nafter")
+    assert text.startswith(f"before\n{BEGIN}\n\nOf the papers' 210 published claims: ") and text.endswith(
+        f"{END}\nafter"
+    )
     assert "old" not in text and with_summary(text, RESULTS) == text
     for evidence in EVIDENCE.values():
         assert f"[{evidence['title']}](results/{evidence['table']}.{evidence['profile']}.md)" in text

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from experiments.harness.evidence_file import read_evidence
+from experiments.harness.predictions import UNDECODABLE, unpack_predictions
 from experiments.harness.statistics import paired_difference, verdict
+from experiments.harness.store import REPOSITORY
 from experiments.tools import judge
 
 K, N = 5, 120
@@ -157,3 +160,26 @@ def test_a_clear_difference_is_decided_and_a_near_one_says_how_many_seeds(capsys
 def test_what_makes_no_sense_is_refused_in_one_line(arguments: list[str], capsys):
     assert judge.main(arguments) == 1
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_committed_claim_is_judged_alike_from_its_packed_predictions(tmp_path: Path, capsys):
+    path = REPOSITORY / "results/ligar/table3.proxy.json"
+    if not path.exists():
+        pytest.skip(f"{path} is not committed")
+    evidence = read_evidence(path)
+    claim = next(c for c in evidence["claims"] if c["id"] == "L29")
+    files = []
+    for row in (claim["better"], claim["worse"]):
+        lines = ["video,seed,label,predicted"]
+        for cell in evidence["cells"]:
+            if row in cell["rows"] and claim["column"] in cell["columns"]:
+                found = unpack_predictions(cell["predictions"])
+                lines += [f"{video},{cell['seed']},{label},{predicted if predicted != UNDECODABLE else ''}"
+                          for video, label, predicted in zip(*(found[k] for k in ("video", "label", "predicted")),
+                                                             strict=True)]  # fmt: skip
+        files.append(tmp_path / f"{len(files)}.csv")
+        files[-1].write_text("\n".join(lines) + "\n")
+    ours = claim["ours"]
+    text = printed(capsys, *map(str, files))
+    assert f"difference: {ours['mean']:+.2f} points [{ours['low']:+.2f}, {ours['high']:+.2f}]" in text
+    assert f"verdict on first > second: {claim['verdict']}" in text

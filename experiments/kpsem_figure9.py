@@ -2,6 +2,8 @@
 
 Paper:      Cao et al., Effective Action Recognition with Embedded Key Point Shifts, 2020, Fig. 9.
 Run:        python experiments/kpsem_figure9.py            (embedded benchmark; cells of Table 2)
+            python experiments/kpsem_figure9.py ... --video FILE --video-class NAME       (your own video)
+            python experiments/kpsem_figure9.py ... --checkpoint FILE --test-only --rows MF-KPSEM --columns GROUP
 Protocol:   heat of the true class at the last convolution (conv5), central clip, first seed; four frames of the clip.
             Upper row of each clip MFNet, lower MF-KPSEM. Classes wave, turn, swing_baseball and sword where they exist.
 Deviations: which clips the paper took is unknown: the first test video of each class. KPSEM reads conv4, so that
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from experiments.harness import Figure, main
 from experiments.harness.figures import Cell, Drawing, Load
-from experiments.kpsem_pictures import Clip, cell_of, clip_of, evenly, first_videos, part_of
+from experiments.kpsem_pictures import Clip, cell_of, clip_of, evenly, first_videos, groups_of, part_of, rows_of
 from experiments.kpsem_profiles import BASELINE, HMDB51_SPLIT1, OURS
 from experiments.kpsem_table2 import TABLE
 from lightning_modules.kpsem.grad_cam import grad_cam, heat_on_frames
@@ -45,8 +47,9 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     """Draw four clips, two rows of four frames each."""
     import matplotlib.pyplot as plt
 
-    loaded = {row: load(cell_of(cells, row, HMDB51_SPLIT1.group)) for row in (BASELINE, OURS)}
-    data = loaded[BASELINE][1]
+    [group] = groups_of(cells, (HMDB51_SPLIT1.group,))
+    loaded = {row: load(cell_of(cells, row, group)) for row in rows_of(cells, (BASELINE, OURS))}
+    data = next(iter(loaded.values()))[1]
     figure, axes = plt.subplots(4, 2 * FRAMES, figsize=(13, 7), squeeze=False)
     numbers = []
     for axis in axes.flat:
@@ -84,6 +87,7 @@ FIGURE = Figure(
     table=part_of(TABLE, name="figure9_cells", rows=(BASELINE, OURS), groups=(HMDB51_SPLIT1.group,)),
     rows=(BASELINE, OURS),
     draw=draw,
+    of_clips=True,
 )
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ TABLE = Table(
         Claim("A55", ours(BN_INCEPTION), ">", ours(MOBILENET_V2), columns=(ADDED_PERCENT,)),
     ),
     notes=(
-        "Printed added FLOPs are of rounded values (33 for 32.96; 2.57 less 2.55 for 2.568 less 2.553), and ResNet-50's "
+        "Printed added FLOPs are of rounded values: 33 for 32.96, 2.57 less 2.55 for 2.568 less 2.553. ResNet-50's are "
         "between networks of 174 and of 83 classes, as its parameters are.",
         "Printed eta (Figure 4): ResNet-50's on EgoGesture, 2.65, belongs to a gain of 2.0; the table's 2.1 gives 2.52 "
         '(Sec. 4.5). "ResNet-50 has the highest eta on all three" (A59) is wrong of EgoGesture: BNInception, 3.73.',

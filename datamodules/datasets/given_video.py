@@ -20,6 +20,7 @@ class GivenVideo:
         path: of the file or folder.
         label_name: its class.
         labels: all class names in label order.
+        size: bytes of the file, or files in the folder: with other content it is another video.
 
     Raises:
         ValueError: there is nothing at the path, or no such class.
@@ -28,6 +29,7 @@ class GivenVideo:
     path: Path
     label_name: str
     labels: tuple[str, ...]
+    size: int | None = None
 
     name: ClassVar[str] = "given video"
     untrimmed: ClassVar[bool] = False

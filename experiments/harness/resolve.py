@@ -30,7 +30,8 @@ def evaluation(table: Table, row: Row, column: Column, seed: int, options: Optio
     data = data_build(table, row, column, options)
     if options.video is not None and options.video_class is not None:
         labels = data.arguments["source"].class_names(trained.data_root)
-        source = GivenVideo(path=options.video, label_name=options.video_class, labels=labels)
+        path = options.video.resolve()
+        source = GivenVideo(path=path, label_name=options.video_class, labels=labels, size=_size_on_disk(path))
         data = data.with_arguments({"source": source}, where="--video")
     return Evaluation(training=trained, data=data, runtime=row.runtime)
 

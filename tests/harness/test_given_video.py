@@ -54,6 +54,8 @@ def test_the_training_is_the_tables_and_the_test_is_of_the_video(tmp_path: Path)
     assert given.training == table.training and given != table
     assert given.data.arguments["source"].labels == fakes.SCENES.class_names()
     assert options_suffix(Options(**asked)) == "video-proxy"
+    (tmp_path / "mine" / "00001.png").unlink()
+    assert fakes.evaluation(**asked) != given, "other content is another cell"
 
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.id)

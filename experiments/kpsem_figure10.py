@@ -58,16 +58,17 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     """Draw six clips, four frames each."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(3, 2 * FRAMES, figsize=(14, 6.2), squeeze=False)
+    loaded = {group: load(cell_of(cells, OURS, group)) for group in groups_of(cells, tuple(CLASSES))}
+    chosen = {group: first_videos(data, CLASSES.get(group, ()), 3) for group, (_, data) in loaded.items()}
+    down, across = max(map(len, chosen.values())), FRAMES * len(chosen)
+    figure, axes = plt.subplots(down, across, figsize=(1.75 * across, 2.07 * down), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     numbers: list[dict[str, object]] = []
     shares = {}
-    for side, group in enumerate(groups_of(cells, tuple(CLASSES))):
-        classes = CLASSES.get(group, ())
-        module, data = load(cell_of(cells, OURS, group))
+    for side, (group, (module, data)) in enumerate(loaded.items()):
         shares[group] = crossing_share(module, data)
-        for line, position in enumerate(first_videos(data, classes, 3)):
+        for line, position in enumerate(chosen[group]):
             clip = clip_of(data, position)
             positions, shifts, own_share = drawn_points(module, clip)
             name = data.class_names[clip.label]

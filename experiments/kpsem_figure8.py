@@ -23,7 +23,7 @@ from experiments.kpsem_pictures import VideoScores, cell_of, clip_of, evenly, gr
 from experiments.kpsem_profiles import BASELINE, OURS
 from experiments.kpsem_table1 import MINI, TABLE
 
-CLIPS, FRAMES, CLASSES = 12, 3, 3
+CLIPS, ACROSS, FRAMES, CLASSES = 12, 3, 3, 3
 RIGHT_COLOUR, WRONG_COLOUR = "#2b7a3d", "#333333"
 
 
@@ -48,7 +48,9 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     gains = class_gains({0: baseline}, {0: ours}, names)[:SHOWN]
     rows = chosen_videos(baseline, ours, [names.index(gain.name) for gain in gains], CLIPS)
     positions = {video.id: position for position, video in enumerate(data.subset("test")[0])}
-    figure, axes = plt.subplots(4, 3, figsize=(13, 11), squeeze=False)
+    down, across = -(-len(rows) // ACROSS), min(ACROSS, len(rows))
+    height = 2.75 * down
+    figure, axes = plt.subplots(down, across, figsize=(4.3 * across, height), squeeze=False)
     numbers: list[dict[str, object]] = []
     for axis in axes.flat:
         axis.axis("off")
@@ -70,7 +72,7 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     counts = f"only {OURS} right: {int((hits[1] & ~hits[0]).sum())}, only {BASELINE}: {int((hits[0] & ~hits[1]).sum())}"
     if len(networks) > 1:
         figure.suptitle(f"{counts}, of {len(ours.labels)} test videos (first seed)", fontsize=10)
-    figure.subplots_adjust(hspace=0.75, wspace=0.15, top=0.92, bottom=0.08, left=0.03, right=0.98)
+    figure.subplots_adjust(hspace=0.75, wspace=0.15, top=1 - 0.88 / height, bottom=0.88 / height, left=0.03, right=0.98)
     return Drawing(figure, numbers)
 
 

@@ -50,16 +50,18 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     [group] = groups_of(cells, (HMDB51_SPLIT1.group,))
     loaded = {row: load(cell_of(cells, row, group)) for row in rows_of(cells, (BASELINE, OURS))}
     data = next(iter(loaded.values()))[1]
-    figure, axes = plt.subplots(4, 2 * FRAMES, figsize=(13, 7), squeeze=False)
+    positions = first_videos(data, CLASSES, 4)
+    down, across = len(loaded) * -(-len(positions) // 2), FRAMES * min(2, len(positions))
+    figure, axes = plt.subplots(down, across, figsize=(1.65 * across, 1.75 * down), squeeze=False)
     numbers = []
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
-    for block, position in enumerate(first_videos(data, CLASSES, 4)):
+    for block, position in enumerate(positions):
         clip = clip_of(data, position)
         for line, (network, (module, _)) in enumerate(loaded.items()):
             heat, probability = heat_of(module, clip)
-            places = axes[2 * (block // 2) + line, FRAMES * (block % 2) : FRAMES * (block % 2 + 1)]
+            places = axes[len(loaded) * (block // 2) + line, FRAMES * (block % 2) : FRAMES * (block % 2 + 1)]
             for axis, t in zip(places, evenly(len(heat), FRAMES), strict=False):
                 axis.imshow(clip.frames[t])
                 axis.imshow(heat[t], cmap="jet", alpha=0.45, vmin=0, vmax=1)

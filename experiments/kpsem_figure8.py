@@ -70,7 +70,7 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
             axis.text(0.5 * side, -0.06, network, fontsize=7, fontweight="bold", transform=axis.transAxes)
     hits = [found.scores.argmax(1) == found.labels for found in (baseline, ours)]
     counts = f"only {OURS} right: {int((hits[1] & ~hits[0]).sum())}, only {BASELINE}: {int((hits[0] & ~hits[1]).sum())}"
-    if len(networks) > 1:
+    if len(networks) > 1 and len(ours.labels) > 1:
         figure.suptitle(f"{counts}, of {len(ours.labels)} test videos (first seed)", fontsize=10)
     figure.subplots_adjust(hspace=0.75, wspace=0.15, top=1 - 0.88 / height, bottom=0.88 / height, left=0.03, right=0.98)
     return Drawing(figure, numbers)

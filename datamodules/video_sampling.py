@@ -88,7 +88,7 @@ class EpochSampler(Sampler):
     """Yield (epoch, position) pairs: a permutation seeded by (seed, epoch), dealt out over the processes.
 
     The epoch travels with the position, so that workers need no shared state to know it. The incomplete last batch
-    is dropped, as in the recipes of all five papers.
+    is dropped.
 
     Args:
         num_videos: size of the subset.

@@ -3,6 +3,8 @@
 Paper:      Wang, She, Smolic, ACTION-Net: Multipath Excitation for Action Recognition, CVPR 2021, Figure 1.
 Run:        python experiments/action_net_figure1.py            (embedded benchmark; Table 3's networks of seed 0)
             python experiments/action_net_figure1.py --profile paper --data-root DATA --init-checkpoint imagenet=FILE
+            python experiments/action_net_figure1.py ... --video FILE --video-class NAME       (your own video)
+            python experiments/action_net_figure1.py ... --checkpoint FILE --test-only --rows "ACTION-Net"
 Protocol:   the first test video whose class turns counterclockwise (the paper's: "Rotate fists counterclockwise"), else
             the first; the middle frame of each segment, the central crop. Maps of the true class, exact and
             unrectified: their mean and the classifier's bias make the logit. One colour scale for all of them.
@@ -100,6 +102,7 @@ FIGURE = Figure(
     table=action_net_table3.TABLE,
     rows=NETWORKS,
     draw=draw,
+    of_clips=True,
 )
 
 if __name__ == "__main__":

@@ -132,10 +132,10 @@ TABLE = Table(
         Claim("A55", ours(BN_INCEPTION), ">", ours(MOBILENET_V2), columns=(ADDED_PERCENT,)),
     ),
     notes=(
-        "ResNet-50's printed added FLOPs are percent of 33, without decimals, and between networks of 174 and of 83 "
-        "classes, as its parameters are.",
+        "Printed added FLOPs are of rounded values: 33 for 32.96, 2.57 less 2.55 for 2.568 less 2.553. ResNet-50's are "
+        "between networks of 174 and of 83 classes, as its parameters are.",
         "Printed eta (Figure 4): ResNet-50's on EgoGesture, 2.65, belongs to a gain of 2.0; the table's 2.1 gives 2.52 "
-        '(Sec. 4.5). "ResNet-50 has the highest eta on all three" (A59) is wrong of EgoGesture: BNInception, 3.73.',
+        '(Sec. 4.5). "ResNet-50 has the highest eta on all three" (A59 to A61): not on EgoGesture (BNInception, 3.73).',
         '"ResNet-50 is boosted most" (A52, A53, A54) compares gains, four networks at a time; it is the backbone with '
         "the lowest TSM on Jester and EgoGesture.",
     ),

@@ -2,6 +2,8 @@
 
 Paper:      Cao et al., Effective Action Recognition with Embedded Key Point Shifts, 2020, Fig. 10.
 Run:        python experiments/kpsem_figure10.py            (embedded benchmark; cells of Table 1)
+            python experiments/kpsem_figure10.py ... --video FILE --video-class NAME      (your own video)
+            python experiments/kpsem_figure10.py ... --checkpoint FILE --test-only --rows MF-KPSEM --columns GROUP
 Protocol:   MF-KPSEM, central clip, first seed. Crosses coloured by region, arrows are the shifts S of Eq. (10) to the
             next feature frame; feature frame t is drawn on the clip's frame 2 t. Climbing, archery and kicking a ball
             from HMDB51, sit-up, high kick and tobogganing from Mini-Kinetics where they exist.
@@ -19,7 +21,7 @@ from torch import Tensor
 
 from experiments.harness import Figure, main
 from experiments.harness.figures import Cell, Drawing, Load
-from experiments.kpsem_pictures import REGION_COLOURS, Clip, cell_of, clip_of, evenly, first_videos, part_of
+from experiments.kpsem_pictures import REGION_COLOURS, Clip, cell_of, clip_of, evenly, first_videos, groups_of, part_of
 from experiments.kpsem_profiles import OURS
 from experiments.kpsem_table1 import HMDB, MINI, TABLE
 
@@ -56,15 +58,17 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     """Draw six clips, four frames each."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(3, 2 * FRAMES, figsize=(14, 6.2), squeeze=False)
+    loaded = {group: load(cell_of(cells, OURS, group)) for group in groups_of(cells, tuple(CLASSES))}
+    chosen = {group: first_videos(data, CLASSES.get(group, ()), 3) for group, (_, data) in loaded.items()}
+    down, across = max(map(len, chosen.values())), FRAMES * len(chosen)
+    figure, axes = plt.subplots(down, across, figsize=(1.75 * across, 2.07 * down), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     numbers: list[dict[str, object]] = []
     shares = {}
-    for side, (group, classes) in enumerate(CLASSES.items()):
-        module, data = load(cell_of(cells, OURS, group))
+    for side, (group, (module, data)) in enumerate(loaded.items()):
         shares[group] = crossing_share(module, data)
-        for line, position in enumerate(first_videos(data, classes, 3)):
+        for line, position in enumerate(chosen[group]):
             clip = clip_of(data, position)
             positions, shifts, own_share = drawn_points(module, clip)
             name = data.class_names[clip.label]
@@ -103,6 +107,7 @@ FIGURE = Figure(
     table=part_of(TABLE, name="figure10_cells", rows=(OURS,), groups=(MINI, HMDB)),
     rows=(OURS,),
     draw=draw,
+    of_clips=True,
 )
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import numpy as np
 from experiments.harness import Figure, main
 from experiments.harness.figures import Cell, Drawing, Load
 from experiments.harness.statistics import Difference, paired_difference
-from experiments.kpsem_pictures import NETWORK_COLOURS, VideoScores, cell_of, part_of, scores_of
+from experiments.kpsem_pictures import NETWORK_COLOURS, VideoScores, cell_of, groups_of, part_of, scores_of
 from experiments.kpsem_profiles import BASELINE, OURS
 from experiments.kpsem_table1 import MINI, TABLE
 
@@ -72,8 +72,9 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     """Draw the largest gains as pairs of bars, and the differences of all classes."""
     import matplotlib.pyplot as plt
 
-    column = cell_of(cells, BASELINE, MINI).column
-    _, data = load(cell_of(cells, BASELINE, MINI))
+    [group] = groups_of(cells, (MINI,))
+    column = cell_of(cells, BASELINE, group).column
+    _, data = load(cell_of(cells, BASELINE, group))
     baseline, ours = (scores_of(cells, row, column) for row in (BASELINE, OURS))
     gains = class_gains(baseline, ours, data.class_names)
     figure, (bars, rest) = plt.subplots(1, 2, figsize=(12, 4.6), width_ratios=(3, 1))

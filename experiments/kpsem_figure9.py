@@ -2,6 +2,8 @@
 
 Paper:      Cao et al., Effective Action Recognition with Embedded Key Point Shifts, 2020, Fig. 9.
 Run:        python experiments/kpsem_figure9.py            (embedded benchmark; cells of Table 2)
+            python experiments/kpsem_figure9.py ... --video FILE --video-class NAME       (your own video)
+            python experiments/kpsem_figure9.py ... --checkpoint FILE --test-only --rows MF-KPSEM --columns GROUP
 Protocol:   heat of the true class at the last convolution (conv5), central clip, first seed; four frames of the clip.
             Upper row of each clip MFNet, lower MF-KPSEM. Classes wave, turn, swing_baseball and sword where they exist.
 Deviations: which clips the paper took is unknown: the first test video of each class. KPSEM reads conv4, so that
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from experiments.harness import Figure, main
 from experiments.harness.figures import Cell, Drawing, Load
-from experiments.kpsem_pictures import Clip, cell_of, clip_of, evenly, first_videos, part_of
+from experiments.kpsem_pictures import Clip, cell_of, clip_of, evenly, first_videos, groups_of, part_of, rows_of
 from experiments.kpsem_profiles import BASELINE, HMDB51_SPLIT1, OURS
 from experiments.kpsem_table2 import TABLE
 from lightning_modules.kpsem.grad_cam import grad_cam, heat_on_frames
@@ -45,18 +47,21 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     """Draw four clips, two rows of four frames each."""
     import matplotlib.pyplot as plt
 
-    loaded = {row: load(cell_of(cells, row, HMDB51_SPLIT1.group)) for row in (BASELINE, OURS)}
-    data = loaded[BASELINE][1]
-    figure, axes = plt.subplots(4, 2 * FRAMES, figsize=(13, 7), squeeze=False)
+    [group] = groups_of(cells, (HMDB51_SPLIT1.group,))
+    loaded = {row: load(cell_of(cells, row, group)) for row in rows_of(cells, (BASELINE, OURS))}
+    data = next(iter(loaded.values()))[1]
+    positions = first_videos(data, CLASSES, 4)
+    down, across = len(loaded) * -(-len(positions) // 2), FRAMES * min(2, len(positions))
+    figure, axes = plt.subplots(down, across, figsize=(1.65 * across, 1.75 * down), squeeze=False)
     numbers = []
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
-    for block, position in enumerate(first_videos(data, CLASSES, 4)):
+    for block, position in enumerate(positions):
         clip = clip_of(data, position)
         for line, (network, (module, _)) in enumerate(loaded.items()):
             heat, probability = heat_of(module, clip)
-            places = axes[2 * (block // 2) + line, FRAMES * (block % 2) : FRAMES * (block % 2 + 1)]
+            places = axes[len(loaded) * (block // 2) + line, FRAMES * (block % 2) : FRAMES * (block % 2 + 1)]
             for axis, t in zip(places, evenly(len(heat), FRAMES), strict=False):
                 axis.imshow(clip.frames[t])
                 axis.imshow(heat[t], cmap="jet", alpha=0.45, vmin=0, vmax=1)
@@ -84,6 +89,7 @@ FIGURE = Figure(
     table=part_of(TABLE, name="figure9_cells", rows=(BASELINE, OURS), groups=(HMDB51_SPLIT1.group,)),
     rows=(BASELINE, OURS),
     draw=draw,
+    of_clips=True,
 )
 
 if __name__ == "__main__":

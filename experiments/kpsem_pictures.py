@@ -73,6 +73,17 @@ def part_of(table: Table, *, name: str, rows: Sequence[str], groups: Sequence[st
     )
 
 
+def groups_of(cells: Sequence[Cell], wanted: Sequence[str]) -> list[str]:
+    """Return those of a figure's data sets that there are cells of; if none, the user's own in their place."""
+    found = list(dict.fromkeys(cell.column.split("/")[0] for cell in cells))
+    return [group for group in wanted if group in found] or found
+
+
+def rows_of(cells: Sequence[Cell], wanted: Sequence[str]) -> list[str]:
+    """Return those of a figure's rows that there are cells of, in the figure's order."""
+    return [row for row in wanted if any(cell.row == row for cell in cells)]
+
+
 def cell_of(cells: Sequence[Cell], row: str, group: str) -> Cell:
     """Return the cell of a row on a data set with the smallest seed.
 
@@ -116,13 +127,13 @@ def first_videos(data: Any, wanted: Sequence[str], count: int) -> list[int]:
 
     The paper does not say how its examples were chosen; its classes are taken by name where they exist.
     """
-    names = data.class_names
-    classes = [names.index(name) for name in wanted if name in names]
-    others = [label for label in range(len(names)) if label not in classes]
+    names, labels = data.class_names, [video.label for video in data.subset("test")[0]]
+    shown = sorted({*labels})
+    classes = [names.index(name) for name in wanted if name in names and names.index(name) in shown]
+    others = [label for label in shown if label not in classes]
     missing = min(count - len(classes), len(others))
     classes += [others[i * len(others) // missing] for i in range(missing)]
-    labels = [video.label for video in data.subset("test")[0]]
-    return [labels.index(label) for label in classes if label in labels]
+    return [labels.index(label) for label in classes]
 
 
 def evenly(number: int, count: int) -> list[int]:

@@ -2,10 +2,11 @@
 
 The literal module rearranges the maps for the temporal convolution, computes y + y M per path and adds the three
 (eq. 1 to 9 and the shift of the authors' figure). It has the same weights; outputs and gradients are compared first.
-All variants take turns in one process, so that other load on the machine hits each of them; ratios are of medians.
-Next to other load, use one thread and its CPU time: threads that wait for one another spin.
+All variants take turns in one process, so that other load on the machine hits each of them; a ratio is the median over
+the turns of the ratio within a turn. On several threads wall time counts, on one its CPU time, which other load leaves
+alone. Writes results/benchmarks/action.md and .json.
 
-Run: python experiments/benchmarks/action.py [--seconds S] [--threads N]      (ResNet-50, 8 x 112 x 112, two minutes)
+Run: python experiments/benchmarks/action.py [--seconds S] [--threads 2 1]      (ResNet-50, 8 x 112 x 112, four minutes)
 """
 
 from __future__ import annotations
@@ -13,20 +14,25 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 
-from experiments.benchmarks.turns import median_cpu_ms, median_wall_ms, take_turns
+from experiments.benchmarks.records import clock, measured_with, ratio, times_of, write_record
+from experiments.benchmarks.turns import take_turns
+from experiments.harness.markdown import markdown_table
 from experiments.harness.pool import keep_freed_memory
 from lightning_modules.action_net.network import ActionNetwork
 from lightning_modules.backbones.resnet2d import RESNET50
 from lightning_modules.layers.segment_network import SegmentNetwork
 
 NUM_CLASSES = 83
+SIDE, SEGMENTS = 112, 8
+OURS, LITERAL, TSN = "ACTION, ours", "ACTION, literal", "TSN"
 
 
 class LiteralAction(nn.Module):
@@ -124,53 +130,92 @@ def compared(first: SegmentNetwork, second: SegmentNetwork, clips: Tensor) -> tu
     return of_single, of_double, of_grad
 
 
-def main() -> None:
-    """Compare outputs, then print the times."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60.0, help="time budget of the measurement")
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    keep_freed_memory()  # as trainings do
+def step_of(network: nn.Module, clips: Tensor) -> Callable[[], None]:
+    """Return one forward and backward pass."""
+
+    def step() -> None:
+        network.zero_grad(set_to_none=True)
+        network(clips).square().sum().backward()
+
+    return step
+
+
+def all_networks() -> dict[str, SegmentNetwork]:
+    """Return what is compared; ACTION-Net has the same weights in every form."""
     torch.manual_seed(0)
-    networks: dict[str, SegmentNetwork] = {
-        "TSN": ActionNetwork(num_classes=NUM_CLASSES, shift=None, excitations=()),
-        "TSM": ActionNetwork(num_classes=NUM_CLASSES, shift="fixed", excitations=()),
-        "ACTION, ours": ActionNetwork(num_classes=NUM_CLASSES),
-        "ACTION, literal": literal_network(),
-        "ACTION, literal modules in channels-last maps": literal_network(SegmentNetwork),
-    }
-    ours = networks["ACTION, ours"]
+    ours = ActionNetwork(num_classes=NUM_CLASSES)
     nn.init.normal_(ours.head.weight, std=0.05)
-    clips, console = torch.randn(1, 3, 8, 112, 112), Console()
-    for name in list(networks)[3:]:
-        networks[name].load_state_dict(ours.state_dict())
-        single, double, grad = compared(ours, networks[name], clips)
-        console.print(
-            f"{name} against ours: logits differ by {single:.1e} of the largest; in double precision by {double:.1e}, "
-            f"gradients by {grad:.1e}"
-        )
+    literal = {LITERAL: literal_network(), f"{LITERAL}, channels-last maps": literal_network(SegmentNetwork)}
+    for network in literal.values():
+        network.load_state_dict(ours.state_dict())
+    return {
+        TSN: ActionNetwork(num_classes=NUM_CLASSES, shift=None, excitations=()),
+        "TSM": ActionNetwork(num_classes=NUM_CLASSES, shift="fixed", excitations=()),
+        OURS: ours,
+        **literal,
+    }
 
-    def step_of(network: nn.Module) -> Callable[[], None]:
-        def step() -> None:
-            network.zero_grad(set_to_none=True)
-            network(clips).square().sum().backward()
 
-        return step
+def timed(networks: dict[str, SegmentNetwork], clips: Tensor, *, threads: int, budget_sec: float) -> dict[str, Any]:
+    """Return the times on so many threads, and each network's ratio to ours and to TSN."""
+    torch.set_num_threads(threads)
+    turns = take_turns([step_of(network.train(), clips) for network in networks.values()], budget_sec=budget_sec)
+    times = {name: times_of(own, threads) for name, own in zip(networks, turns, strict=True)}
+    rows = [
+        {"name": name, "median_ms": round(median(own), 1), "over_ours": round(ratio(own, times[OURS]), 2),
+         "over_tsn": round(ratio(own, times[TSN]), 2)}
+        for name, own in times.items()
+    ]  # fmt: skip
+    return {"threads": threads, "clock": clock(threads), "turns": len(turns[0]), "networks": rows}
 
-    times = take_turns([step_of(n.train()) for n in networks.values()], budget_sec=arguments.seconds)
-    wall, cpu = [median_wall_ms(own) for own in times], [median_cpu_ms(own) for own in times]
-    reference = list(networks).index("ACTION, ours")
-    table = Table(
-        title=f"ResNet-50, one clip of 8 x 112 x 112, forward + backward, {arguments.threads} threads, "
-        f"medians of {len(times[0])} turns"
-    )
-    for column in ("network", "wall ms", "over ours", "CPU ms", "over ours"):
-        table.add_column(column, justify="left" if column == "network" else "right")
-    for i, name in enumerate(networks):
-        own_wall, own_cpu = wall[i] / wall[reference], cpu[i] / cpu[reference]
-        table.add_row(name, f"{wall[i]:.0f}", f"{own_wall:.2f}", f"{cpu[i]:.0f}", f"{own_cpu:.2f}")
-    console.print(table)
+
+def markdown(found: dict[str, Any]) -> str:
+    """Return the page."""
+    blocks = [
+        "# ACTION-Net's speed in training",
+        f"{found['step']}, {found['hardware']}, torch {found['versions']['torch']}. All take turns; ratios are medians "
+        "within turns. Written by `python experiments/benchmarks/action.py`.",
+        "Agreement with ours, as a share of the largest value:",
+        markdown_table(
+            ["", "Logits", "Logits, double precision", "Gradients, double precision"],
+            [[name, *(f"{value:.1e}" for value in values)] for name, values in found["agreement"].items()],
+        ),
+    ]
+    for run in found["runs"]:
+        ours, literal = (next(row for row in run["networks"] if row["name"] == name) for name in (OURS, LITERAL))
+        heads = ["", f"{run['clock']}, ms", "Over ours", "Over TSN"]
+        rows = [[r["name"], f"{r['median_ms']:.0f}", f"{r['over_ours']:.2f}", f"{r['over_tsn']:.2f}"]
+                for r in run["networks"]]  # fmt: skip
+        blocks += [
+            f"## {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['turns']} turns",
+            f"The equations taken literally take {literal['over_ours']:.2f} times as long as ours. ACTION-Net's "
+            f"overhead over TSN: {100 * (ours['over_tsn'] - 1):.0f} %.",
+            markdown_table(heads, rows),
+        ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def main() -> None:
+    """Compare outputs, measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=90.0, help="time budget of each measurement")
+    parser.add_argument("--threads", type=int, nargs="+", default=[2, 1], help="numbers of threads, one after another")
+    parser.add_argument("--out", type=Path, help="folder to write to; by default results/benchmarks")
+    given = parser.parse_args()
+    if min(given.threads) < 1:
+        parser.error("--threads must be 1 or more")
+    keep_freed_memory()  # as trainings do
+    networks, clips = all_networks(), torch.randn(1, 3, SEGMENTS, SIDE, SIDE)
+    found: dict[str, Any] = {
+        "step": f"ResNet-50, one clip of {SEGMENTS} x {SIDE} x {SIDE}, forward and backward in training mode",
+        **measured_with("torch"),
+        "agreement": {
+            name: compared(networks[OURS], network, clips) for name, network in networks.items() if LITERAL in name
+        },
+        "runs": [timed(networks, clips, threads=threads, budget_sec=given.seconds) for threads in given.threads],
+    }
+    write_record("action", found, markdown(found), given.out)
+    print(markdown(found))
 
 
 if __name__ == "__main__":

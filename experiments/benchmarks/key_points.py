@@ -1,12 +1,13 @@
 """Time KPSEM at the paper's size: against a loop over every index, and as a share of MF-KPSEM's forward pass.
 
-    python experiments/benchmarks/key_points.py [--threads 1 2]      (half a minute where nothing else runs)
+    python experiments/benchmarks/key_points.py [--threads 2 1]      (a minute where nothing else runs)
 
-What is compared takes turns in one process, so that other load on the machine hits both. Times are medians: of CPU time
-on one thread, which other load leaves alone, of wall time on several, which wait for each other where cores are busy.
+What is compared takes turns in one process, so that other load on the machine hits both. Times are medians, of wall
+time on several threads, of CPU time on one, which other load leaves alone; a share is the median of those in a turn.
 The loop is the one that the tests hold AReSE against: plain Python numbers, one cell, channel, frame and set at a
 time, forward only; it runs over slices of channels whose times are scaled up. Peak memory of AReSE's forward pass is
-counted, not sampled: the largest sum of tensors alive at a time, the given features excluded.
+counted, not sampled: the largest sum of tensors alive at a time, the given features excluded. Writes
+results/benchmarks/key_points.md and .json.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ import statistics
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from experiments.benchmarks import key_points_loop as literal_loop
+from experiments.benchmarks.records import ONE_THREAD, clock, measured_with, ratio, write_record
+from experiments.harness.markdown import markdown_table
 from lightning_modules.backbones.mfnet3d import MFNet3D
 from lightning_modules.kpsem.key_points import AReSE
 from lightning_modules.kpsem.network import KpsemNetwork
@@ -86,11 +88,11 @@ def peak_megabytes(stage: str, *, training: bool) -> float:
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Return the time of one call: CPU time on one thread, wall time on several."""
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    start = clock()
+    """Return the time of one call by the clock for the number of threads."""
+    now = time.process_time if clock(torch.get_num_threads()) == ONE_THREAD else time.perf_counter
+    start = now()
     function()
-    return clock() - start
+    return now() - start
 
 
 @torch.no_grad()
@@ -120,8 +122,8 @@ def _loop_over(channels: range, clip: list, lines: list) -> list:
 
 
 @torch.no_grad()
-def share_of_forward(position: str, rounds: int) -> tuple[float, float]:
-    """Return the median seconds of KPSEM alone and of the whole MF-KPSEM, one clip of 16 x 224 x 224."""
+def share_of_forward(position: str, rounds: int) -> dict[str, float]:
+    """Return the time of KPSEM alone, of the whole MF-KPSEM for one clip of 16 x 224 x 224, and the former's share."""
     network, clip = (
         KpsemNetwork(backbone=MFNet3D(), num_classes=51, position=position).eval(),
         torch.randn(1, 3, 16, 224, 224),
@@ -133,45 +135,83 @@ def share_of_forward(position: str, rounds: int) -> tuple[float, float]:
     for _ in range(rounds + 1):
         whole.append(seconds(lambda: network(clip)))
         alone.append(seconds(lambda: kpsem(maps)))
-    return statistics.median(alone[1:]), statistics.median(whole[1:])
+    alone, whole = alone[1:], whole[1:]
+    return {
+        "kpsem_ms": round(1e3 * statistics.median(alone), 1),
+        "whole_ms": round(1e3 * statistics.median(whole), 1),
+        "share_percent": round(100 * ratio(alone, whole), 1),
+    }
 
 
-def loop_table(loop_share: float, kind: str) -> Table:
-    """Compare AReSE with the loop."""
+def timed(threads: int, *, loop_share: float, rounds: int) -> dict[str, Any]:
+    """Return what is measured on so many threads."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
     loop, ours, largest = against_the_loop(loop_share)
-    table = Table(title=f"AReSE, 384 x 8 x 14 x 14, 4 regions, 8 sets, forward, {kind}")
-    for column in ("loop over every index, s", "vectorised, ms", "ratio", "largest difference"):
-        table.add_column(column, justify="right")
-    table.add_row(f"{loop:.2f}", f"{1e3 * ours:.1f}", f"{loop / ours:.0f}", f"{largest:.1e}")
-    return table
+    return {
+        "threads": threads,
+        "clock": clock(threads),
+        "loop_sec": round(loop, 2),
+        "vectorised_ms": round(1e3 * ours, 1),
+        "times_faster_than_loop": round(loop / ours),
+        "largest_difference": largest,
+        "forward": {stage: share_of_forward(stage, rounds) for stage in STAGES},
+    }
 
 
-def share_table(rounds: int, kind: str) -> Table:
-    """State KPSEM's share of MF-KPSEM's forward pass, and AReSE's memory, at each position."""
-    table = Table(title=f"MF-KPSEM, one clip of 16 x 224 x 224, forward, {kind}")
-    for column in ("position", "KPSEM, ms", "whole, ms", "share, %", "AReSE's peak, MiB", "in training, MiB"):
-        table.add_column(column, justify="right")
-    for stage in STAGES:
-        alone, whole = share_of_forward(stage, rounds)
-        memory = [f"{peak_megabytes(stage, training=training):.0f}" for training in (False, True)]
-        table.add_row(stage, f"{1e3 * alone:.1f}", f"{1e3 * whole:.1f}", f"{100 * alone / whole:.1f}", *memory)
-    return table
+def memory_of(stage: str) -> dict[str, float]:
+    """Return the peak memory of AReSE's forward pass at a stage, without and with what the backward pass needs."""
+    return {
+        f"{name}_mib": round(peak_megabytes(stage, training=training), 1)
+        for name, training in (("inference", False), ("training", True))
+    }
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Return the page."""
+    blocks = [
+        "# KPSEM's speed and memory",
+        f"{found['hardware']}, torch {found['versions']['torch']}; medians. Written by "
+        "`python experiments/benchmarks/key_points.py`.",
+        "Peak memory of AReSE's forward pass for one clip, its input not counted:",
+        markdown_table(
+            ["Behind", "Inference, MiB", "Training, MiB"],
+            [[s, f"{m['inference_mib']:.1f}", f"{m['training_mib']:.1f}"] for s, m in found["memory"].items()],
+        ),
+    ]
+    for run in found["runs"]:
+        rows = [
+            [stage, f"{own['kpsem_ms']:.1f}", f"{own['whole_ms']:.1f}", f"{own['share_percent']:.1f}"]
+            for stage, own in run["forward"].items()
+        ]
+        blocks += [
+            f"## {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['clock']}",
+            f"AReSE at 384 x 8 x 14 x 14 with 4 regions and 8 sets, forward: {run['vectorised_ms']:.1f} ms; the loop "
+            f"over every index {run['loop_sec']:.2f} s, {run['times_faster_than_loop']} times as long. Largest "
+            f"difference of their outputs: {run['largest_difference']:.1e}.",
+            "KPSEM's share of MF-KPSEM's forward pass, one clip of 16 x 224 x 224:",
+            markdown_table(["Position", "KPSEM, ms", "Whole, ms", "Share, %"], rows),
+        ]
+    return "\n\n".join(blocks) + "\n"
 
 
 def main() -> None:
-    """Print all tables."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--loop-share", type=float, default=0.5, help="share of the loop's channels that is run")
     parser.add_argument("--rounds", type=int, default=9, help="forward passes per measurement")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads, one after another")
-    arguments = parser.parse_args()
-    console = Console()
-    for threads in arguments.threads:
-        torch.set_num_threads(threads)
-        torch.manual_seed(0)
-        kind = "1 thread, CPU time" if threads == 1 else f"{threads} threads, wall time"
-        console.print(loop_table(arguments.loop_share, kind))
-        console.print(share_table(arguments.rounds, kind))
+    parser.add_argument("--threads", type=int, nargs="+", default=[2, 1], help="numbers of threads, one after another")
+    parser.add_argument("--out", type=Path, help="folder to write to; by default results/benchmarks")
+    given = parser.parse_args()
+    if given.rounds < 1 or min(given.threads) < 1:
+        parser.error("--rounds and --threads must be 1 or more")
+    found: dict[str, Any] = {
+        **measured_with("torch"),
+        "memory": {stage: memory_of(stage) for stage in STAGES},
+        "runs": [timed(n, loop_share=given.loop_share, rounds=given.rounds) for n in given.threads],
+    }
+    write_record("key_points", found, markdown(found), given.out)
+    print(markdown(found))
 
 
 if __name__ == "__main__":

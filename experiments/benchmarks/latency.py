@@ -11,13 +11,9 @@ Run: python experiments/benchmarks/latency.py [--rounds N] [--threads N]      (a
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +24,11 @@ from torch import nn
 
 from datamodules.base import IMAGENET_MEAN, IMAGENET_STD
 from datamodules.batch import InputSpec
+from experiments.benchmarks.records import measured_with, ratio, write_record
 from experiments.benchmarks.turns import take_turns
 from experiments.deploy.export import TOLERANCE, export_network
 from experiments.deploy.exported import ExportedNetwork
 from experiments.deploy.inference import ScoreNetwork, inference_network
-from experiments.harness.provenance import hardware
-from experiments.harness.store import results_folder, write_atomic
 from lightning_modules.ligar import Ligar
 from lightning_modules.ligar.profiles import PAPER_RECIPE
 
@@ -138,14 +133,13 @@ def record(times: dict[str, list[float]], notes: dict[str, Any], threads: int, r
             own = times[name]
             row["p50_ms"], row["p95_ms"] = (round(float(np.percentile(own, p)), 1) for p in (50, 95))
             for key, other in (("times_faster_than_contiguous", BASE), ("times_faster_than_shipped", SHIPPED)):
-                row[key] = round(statistics.median(b / a for a, b in zip(own, times[other], strict=True)), 2)
+                row[key] = round(ratio(times[other], own), 2)
         rows.append(row)
     return {
         "clip": f"{SPEC.num_frames} frames of {SPEC.size} x {SPEC.size}, batch 1",
         "threads": threads,
         "rounds": rounds,
-        "hardware": hardware(),
-        "versions": {package: version(package) for package in PACKAGES if find_spec(package)},
+        **measured_with(*PACKAGES),
         "variants": rows,
     }
 
@@ -195,9 +189,7 @@ def main() -> None:
         turns = take_turns([partial(infer, clips) for infer in ready.values()], turns=given.rounds, warm_up=WARM_UP)
         times = {name: [turn.wall_ms for turn in own] for name, own in zip(ready, turns, strict=True)}
     found = record(times, notes, given.threads, given.rounds)
-    out = given.out or results_folder() / "benchmarks"
-    write_atomic(out / "latency.json", json.dumps(found, indent=1) + "\n")
-    write_atomic(out / "latency.md", markdown(found))
+    write_record("latency", found, markdown(found), given.out)
     print(markdown(found))
 
 

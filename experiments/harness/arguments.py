@@ -48,6 +48,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     )
     what.add_argument("--refresh", choices=("stale", "all"), help="run cells again that older code made, or all")
     what.add_argument("--no-controls", action="store_true", help="skip the tests on shuffled and repeated frames")
+    shown = "figures of clips: draw this video (a file, or a folder of frames) in place of test videos"
+    what.add_argument("--video", type=Path, metavar="FILE", help=shown)
+    what.add_argument("--video-class", metavar="NAME", help="what --video shows, by the data set's own name for it")
     how = parse.add_argument_group("how to run")
     how.add_argument("--jobs", type=int, metavar="N", help="cells at the same time (default: one per core; 1 on a GPU)")
     how.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu")
@@ -97,6 +100,8 @@ def options(arguments: argparse.Namespace) -> Options:
         batch_size=arguments.batch_size,
         views=arguments.views,
         crops=arguments.crops,
+        video=arguments.video,
+        video_class=arguments.video_class,
     )
 
 
@@ -122,6 +127,9 @@ def _refuse_contradictions(given: argparse.Namespace) -> None:
          "--init-checkpoint says where a training starts; with --checkpoint nothing is trained"),
         (checkpoint is not None and given.seeds is not None,
          "--seeds: the weights of --checkpoint are tested once, there is no seed"),
+        ((given.video is None) != (given.video_class is None), "--video FILE and --video-class NAME go together"),
+        (given.video is not None and not given.video.exists(), f"--video {given.video}: no such video"),
+        (given.video is not None and given.commit_results, "--commit-results is for the paper's data, not for --video"),
         (given.json and not given.costs, "--json is for --costs"),
         (smoke and given.commit_results, "--commit-results: the smoke profile leaves nothing behind"),
         (smoke and given.render_only, "--render-only: the smoke profile leaves no evidence behind"),

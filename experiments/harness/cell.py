@@ -35,6 +35,8 @@ class Options:
         batch_size: videos per batch in place of the recipe's.
         views: temporal views of a test video in place of the table's.
         crops: of each test view in place of the table's.
+        video: one video in place of every test set, for figures of clips.
+        video_class: what it shows.
     """
 
     profile: str = "proxy"
@@ -48,6 +50,8 @@ class Options:
     batch_size: int | None = None
     views: int | None = None
     crops: int | None = None
+    video: Path | None = None
+    video_class: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,8 @@ def run_figure(figure: Figure, arguments: argparse.Namespace) -> int:
     def run(options: Options, places: Places) -> int:
         if arguments.render_only:
             raise ValueError("--render-only is for tables; a figure is drawn again from its cells: run it without")
+        if options.video is not None and not figure.of_clips:
+            raise ValueError(f"--video is for figures that show clips; {figure.id} shows test sets as a whole")
         arguments.rows = list(figure_rows(figure, arguments.rows))
         if options.checkpoint is not None and len(arguments.rows) > 1:
             rows = ", ".join(map(repr, arguments.rows))
@@ -122,6 +124,8 @@ def _show(evidence: dict[str, Any], jobs: list[Job]) -> None:
 def _run_tables(
     tables: Sequence[Table], arguments: argparse.Namespace, options: Options, places: Places, show: Show
 ) -> int:
+    if options.video is not None:
+        raise ValueError("--video is for figures that show clips; a table is of test sets")
     if arguments.costs:
         print_costs(
             [(table, chosen_rows(table, arguments.rows or ["all"])) for table in tables], as_json=arguments.json

@@ -64,9 +64,11 @@ def stem_suffix(profile: str, conditions: Mapping[str, Any]) -> str:
     """
     own_data, checkpoint = conditions["own_data"] is not None, conditions["checkpoint"] is not None
     changed = any(conditions[key] is not None for key in ("limit_batches", "batch_size", "views", "crops"))
+    shown = conditions.get("video") is not None
     started = bool(conditions["init_checkpoint"] or conditions["init_files"]) and profile != "paper"
     return (
         ("own-data-" if own_data else "")
+        + ("video-" if shown else "")
         + ("checkpoint-" if checkpoint else "")
         + ("changed-" if changed or started else "")
         + profile

@@ -243,6 +243,7 @@ def _conditions(evidence: Evidence) -> str:
         lines.append(f"trained with {conditions['batch_size']} videos per batch instead of the recipe's")
     if conditions["checkpoint"]:
         lines.append(f"trained weights taken from {conditions['checkpoint']}; nothing was trained here")
+        lines += sorted({cell["initialised"] for cell in evidence["cells"]})
     for name, file in conditions["init_files"].items():
         lines.append(f"initialisation {name}: {'from scratch' if file == 'none' else file}")
     if conditions["init_checkpoint"]:

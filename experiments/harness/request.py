@@ -75,7 +75,10 @@ def _cells_of(table: Table, options: Options, store: Store, arguments: argparse.
         options,
         store,
         rows=rows,
-        controls=not arguments.no_controls and options.profile == "proxy" and options.data is None,
+        controls=not arguments.no_controls
+        and options.profile == "proxy"
+        and options.data is None
+        and options.video is None,
         groups=tuple(arguments.columns) if arguments.columns else None,
         left_out=left_out,
     )

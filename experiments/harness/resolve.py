@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from datamodules.datasets.given_video import GivenVideo
 from datamodules.datasets.joint import Joint, needs_root, root_of
 from datamodules.synthetic.members import Member
 from datamodules.synthetic.stand_ins import stand_in
@@ -20,12 +21,19 @@ EMPTY: Mapping[str, Any] = {}
 
 
 def evaluation(table: Table, row: Row, column: Column, seed: int, options: Options) -> Evaluation:
-    """Return the evaluation behind one cell of the table."""
-    return Evaluation(
-        training=training(table, row, column, seed, options),
-        data=data_build(table, row, column, options),
-        runtime=row.runtime,
-    )
+    """Return the evaluation behind one cell of the table.
+
+    Raises:
+        ValueError: see :func:`training`; a video that is not there, or whose class the data set does not have.
+    """
+    trained = training(table, row, column, seed, options)
+    data = data_build(table, row, column, options)
+    if options.video is not None and options.video_class is not None:
+        labels = data.arguments["source"].class_names(trained.data_root)
+        path = options.video.resolve()
+        source = GivenVideo(path=path, label_name=options.video_class, labels=labels, size=_size_on_disk(path))
+        data = data.with_arguments({"source": source}, where="--video")
+    return Evaluation(training=trained, data=data, runtime=row.runtime)
 
 
 def training(table: Table, row: Row, column: Column, seed: int, options: Options) -> Training:

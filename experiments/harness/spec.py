@@ -274,6 +274,7 @@ class Figure:
         table: the table whose cells it needs.
         rows: labels of the rows it needs.
         draw: ``draw(cells, load) -> Drawing``; ``load(cell)`` gives the trained module and its data (``figures.py``).
+        of_clips: shows single clips; a user's own video may take their place.
     """
 
     id: str
@@ -281,6 +282,7 @@ class Figure:
     table: Table
     rows: tuple[str, ...]
     draw: Callable[..., Any]
+    of_clips: bool = False
 
     def __post_init__(self) -> None:
         """Check that the rows exist."""

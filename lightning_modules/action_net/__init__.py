@@ -26,6 +26,8 @@ Where to find it
     ../layers/segment_network.py, ../layers/temporal_shift.py       TSN's consensus; the fixed and the learnable shift
     ../backbones/               ResNet, MobileNetV2, BN-Inception, with the module as an argument
     ../../datamodules/action_net.py     segments, crops and the 10 x 3 views
+    ../../experiments/action_net_efficiency.py      added FLOPs and eta (eq. 10)
+    ../../experiments/benchmarks/action.py          speed against the equations taken literally
 
 What the paper leaves open, and what we chose
     Where the modules stand in MobileNetV2 and BN-Inception (its supplement is not public): before the expanding
@@ -55,13 +57,16 @@ Where paper and released code differ, and which we follow
     Crops: short side 256 and three crops of 256 for all data sets in the paper. On EgoGesture the code scales frames to
     224 x 224, whatever their shape, and tests one crop. Paper; the same row of Table 1 has the code's.
     EgoGesture: the paper counts 14,416 training gestures, the code trains on training and validation together and keeps
-    the best epoch on the test set. Together, and the last epoch.
+    the best epoch on the test set. Together, and the last epoch. A gesture ends with its last annotated frame; the code
+    leaves out two.
+    An epoch's last, incomplete batch: trained in the code, left out here.
 
 Known errors in the published tables
     Tables 3 and 5 mix class counts on ResNet-50: baselines have 83 classes, all own rows 174. With one count the module
     adds 4.22 M parameters, not 4.40 M.
-    Added FLOPs are taken against 33 G, a rounded 32.96 G. FLOPs are multiply-accumulates plus some element-wise
-    operations (ptflops' rule, experiments/harness/ptflops_rule.py).
+    Added FLOPs are taken between rounded FLOPs, 33 G for 32.96 G among them: 5.3, 3.4 and 0.8 % on the three backbones
+    are 5.4, 3.3 and 0.6 %. FLOPs are multiply-accumulates plus some element-wise operations (ptflops' rule,
+    experiments/harness/ptflops_rule.py).
     TSN's top-5 on EgoGesture is 97.3 in Table 1 and 98.3 in Table 2.
     The gain on EgoGesture is 2 % in the text and 2.65 in Figure 4's efficiency, 2.1 % in the tables (efficiency 2.52).
     "ResNet-50 has the highest eta" contradicts Figure 4, where BN-Inception's on EgoGesture is higher.

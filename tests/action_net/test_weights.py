@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
 
+from datamodules.base import IMAGENET_MEAN, IMAGENET_STD
+from experiments import action_net_table2
+from experiments.harness import Build
+from experiments.harness.cell import Options
+from experiments.harness.evidence import gather
+from experiments.harness.render import to_markdown
+from experiments.harness.runner import run
+from experiments.harness.table_cells import TableCells
 from lightning_modules.action_net import ActionNet
 from lightning_modules.action_net.network import BN_INCEPTION_RELEASED, ActionNetwork
 from lightning_modules.action_net.profiles import JESTER_RECIPE
@@ -14,8 +24,10 @@ from lightning_modules.action_net.weights import convert
 from lightning_modules.backbones.mobilenet_v2 import MOBILENET_V2
 from lightning_modules.backbones.resnet2d import ResNet2dSpec
 from lightning_modules.checkpoints import read_checkpoint
+from tests.action_net.look_alikes import pictures, small_lists, write_all
 from tests.backbones.test_weights import flat_mobilenet_v2
 from tests.shape_seed import fill
+from tests.tiny_cells import runtime
 
 CLASSES = 27
 SHALLOW = ResNet2dSpec(depths=(1, 1, 1, 1))
@@ -111,6 +123,36 @@ def test_a_released_file_fills_the_whole_network(released, arguments, skipped, t
     given = sorted(float(t.double().sum()) for name, t in state.items() if ".net." not in name or not skipped)
     own = sorted(float(t.double().sum()) for t in made.network.state_dict().values())
     assert own == pytest.approx(given, rel=1e-5)
+
+
+def test_a_released_file_is_tested_by_the_papers_protocol_without_training(tmp_path, monkeypatch):
+    small_lists(monkeypatch)
+    root, file = write_all(tmp_path / "data"), tmp_path / "jester_resnet.pth"
+    torch.save({"epoch": 25, "state_dict": released_resnet()}, file)
+    table = dataclasses.replace(action_net_table2.TABLE, module=Build(ActionNet, backbone=SHALLOW))
+    options = Options(profile="paper", seeds=(0,), data_root=root, checkpoint=file, views=1, crops=1)
+    where = runtime(tmp_path / "runs")
+    cells = TableCells(table, options, where.store, rows=("ACTION-Net, 8 frames",), controls=False, groups=("Jester",))
+    [cell] = cells.wanted()
+    record = run(cell.training, where)
+    assert record["curves"] == {} and record["num_train_videos"] == 0
+    record = run(cell, where)
+    assert (record["num_test_videos"], record["missing_test_videos"]) == (1, 1)
+    page = to_markdown(gather(cells))
+    assert "- trained weights taken from jester_resnet.pth; nothing was trained here" in page
+    number = len(ActionNetwork(num_classes=CLASSES, backbone=SHALLOW).state_dict())
+    assert f"- trained weights of jester_resnet.pth: {number} tensors loaded, 0 missing, 0 of another shape" in page
+
+    made = module(backbone=SHALLOW).eval()
+    made.load_released(read_checkpoint(file))
+    clip = torch.from_numpy(pictures(12)[[0, 2, 3, 5, 6, 8, 9, 11]].copy())  # the middles of eight segments of twelve
+    grey = (clip[..., 0].float().mean((1, 2)) / 255)[:, None] - torch.tensor(IMAGENET_MEAN)
+    values = (grey / torch.tensor(IMAGENET_STD)).t()[None, :, :, None, None].expand(1, 3, 8, 224, 224)
+    with torch.no_grad():
+        expected = made.network(values).softmax(1)[0]
+    torch.testing.assert_close(
+        torch.from_numpy(where.store.folder(cell).load_scores()["scores"][0]).float(), expected, atol=1e-3, rtol=1e-2
+    )
 
 
 def test_each_layer_of_the_module_goes_to_its_place():

@@ -1,4 +1,4 @@
-"""DenseNet with 3D kernels (Huang et al., CVPR 2017; Diba et al., arXiv 1711.08200), dense or with a sparse random graph.
+"""DenseNet with 3D kernels (Huang et al., CVPR 2017; Diba et al., arXiv 1711.08200), dense or sparse by a random graph.
 
 A sparse layer receives its predecessor and a random part of the layers before that (MS3D, Eq. (2) and (3)). The graph
 is part of the architecture: drawn once from a seed, kept beside the weights, and never changed.

@@ -46,9 +46,8 @@ class NearestCentre(nn.Module):
 
         Where no class has any, all are scored.
         """
-        products = codes.float() @ self.centres.t()  # (N, K)
-        lengths = codes.float().square().sum(1, keepdim=True) + self.centres.square().sum(1)
-        scores = 2 * products - lengths
+        # Not as a product, which would lose digits, all the more in half precision.
+        scores = -(codes.float()[:, None] - self.centres).square().sum(2)  # (N, K)
         absent = (self.counts == 0) & (self.counts > 0).any()
         return scores.masked_fill(absent, -torch.inf)
 

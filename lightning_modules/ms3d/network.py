@@ -154,9 +154,7 @@ class Ms3dBackbone(nn.Module):
         joined = len(spec.pathways) * spec.channels
         own = spec.channels if spec.join == "channels" else joined
         self.pathways = nn.ModuleList(
-            PathwayConv(
-                in_channels=spec.channels, out_channels=own, kernel=pathway.kernel, stride=spec.pathway_stride
-            )
+            PathwayConv(in_channels=spec.channels, out_channels=own, kernel=pathway.kernel, stride=spec.pathway_stride)
             for pathway in spec.pathways
         )
         self.densenet = DenseNet3D(in_channels=joined, spec=spec.densenet)
@@ -190,6 +188,6 @@ class Ms3dBackbone(nn.Module):
             return (clips,)
         if clips.shape[2] != sum(lengths):
             raise ValueError(
-                f"clips have {clips.shape[2]} frames; the pathways' {lengths} follow each other: expected {sum(lengths)}"
+                f"clips have {clips.shape[2]} frames; expected {sum(lengths)}, the pathways' {lengths} in a row"
             )
         return clips.split(lengths, dim=2)

@@ -66,8 +66,8 @@ class NPair:
         if not torch.isfinite(loss):
             longest = float(codes.detach().norm(dim=1).max())
             raise ValueError(
-                f"the codes overflow: the longest has length {longest:.3g}, so that their products are not finite; raise "
-                "length_penalty, set a temperature, or lower the learning rate"
+                f"the codes overflow: the longest has length {longest:.3g}, so that their products are not finite; "
+                "raise length_penalty, set a temperature, or lower the learning rate"
             )
         return {"loss_n_pair": loss, **terms}
 

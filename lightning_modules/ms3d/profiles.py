@@ -1,4 +1,4 @@
-"""MS3D's recipe, and its network and those it is compared with at full size, at the benchmark's, and for smoke tests."""
+"""MS3D's recipe; its network and those it is compared with at full size, at the benchmark's, and for smoke tests."""
 
 from __future__ import annotations
 

@@ -188,15 +188,15 @@ class Ms3dData(ClipDataModule):
             loader = super().train_dataloader()
             self._draw_by_rate()
             return loader
-        opened = self._opened("train")
+        videos, reader = self.subset("train")
         self._train_clips = TrainClips(
-            videos=opened.videos, reader=opened.reader, sampling=self.sampling, transform=self.train_transform(),
-            seed=self.seed, clips_per_video=1, source_index=opened.source_index,
+            videos=videos, reader=reader, sampling=self.sampling, transform=self.train_transform(),
+            seed=self.seed, clips_per_video=1, source_index=self._opened("train").source_index,
         )  # fmt: skip
         self._draw_by_rate()
         rank, world_size = self._place()
         sampler = ClassPairSampler(
-            [video.label for video in opened.videos], batch_size=self.batch_size, seed=self.seed, rank=rank,
+            [video.label for video in videos], batch_size=self.batch_size, seed=self.seed, rank=rank,
             world_size=world_size,
         )  # fmt: skip
         trainer: Any = self.trainer
@@ -212,8 +212,9 @@ class Ms3dData(ClipDataModule):
     def _test_loader(
         self, name: str, *, views: int = 1, crops: int = 1, frame_order: FrameOrder = "forward"
     ) -> DataLoader:
+        videos, reader = self.subset(name)
         clips = self._test_clips(
-            self._opened(name), self.rates(name), views=views, crops=crops, frame_order=frame_order,
+            dataclasses.replace(self._opened(name), videos=videos, reader=reader), self.rates(name), views=views, crops=crops, frame_order=frame_order,
             disturbances=self.disturbances if name == "test" else (),
         )  # fmt: skip
         rank, world_size = self._place()

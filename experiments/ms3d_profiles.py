@@ -68,10 +68,15 @@ def own_clips(sizes: Sizes) -> dict[str, Any]:
     )
 
 
-def network_row(label: str, published: tuple[str | None, ...]) -> Row:
+def network_row(label: str, published: tuple[str | None, ...], classes: int) -> Row:
     """Return the row of MS3D or of a network that it is compared with, started from its own pre-training."""
     common: dict[str, Any] = dict(
-        label=label, published=published, init=label, default=label in DEFAULT, note=ABOUT.get(label, "")
+        label=label,
+        published=published,
+        init=label,
+        classes=classes,
+        default=label in DEFAULT,
+        note=ABOUT.get(label, ""),
     )
     if label == MS3D:
         return Row(**common)
@@ -79,9 +84,10 @@ def network_row(label: str, published: tuple[str | None, ...]) -> Row:
     return Row(module=dict(backbone=Changed(sizes.at), loss=None), data=own_clips(sizes), **common)
 
 
-def rows(published: Mapping[str, tuple[str | None, ...]], num_columns: int) -> tuple[Row, ...]:
+def rows(published: Mapping[str, tuple[str | None, ...]], *, classes: int) -> tuple[Row, ...]:
     """Return all rows in the paper's order, those that it does not print without values."""
-    return tuple(network_row(label, published.get(label, (None,) * num_columns)) for label in (*NETWORKS, MS3D))
+    nothing = (None,) * len(published[MS3D])
+    return tuple(network_row(label, published.get(label, nothing), classes) for label in (*NETWORKS, MS3D))
 
 
 def columns_of(group: str, data: Build, test_videos: int | None = None) -> tuple[Column, ...]:

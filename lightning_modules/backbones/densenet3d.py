@@ -156,7 +156,13 @@ class TemporalTransition(nn.Module):
         super().__init__()
         self.norm = nn.Sequential(nn.BatchNorm3d(in_channels), nn.ReLU(inplace=True))
         self.branches = nn.ModuleList(
-            nn.Conv3d(in_channels, branch_channels, (depth, side, side), padding="same", bias=False)
+            nn.Conv3d(
+                in_channels,
+                branch_channels,
+                (depth, side, side),
+                padding=(depth // 2, side // 2, side // 2),
+                bias=False,
+            )
             for depth, side in zip(depths, (1, 3, 3), strict=True)
         )
         self.pool = nn.AvgPool3d(pool)
@@ -165,7 +171,8 @@ class TemporalTransition(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``(N, 3 * branch_channels, T / 2, H / 2, W / 2)`` of ``(N, in_channels, T, H, W)``."""
         maps = self.norm(maps)
-        return self.pool(torch.cat([branch(maps) for branch in self.branches], dim=1))
+        outputs = [branch(maps)[:, :, : maps.shape[2]] for branch in self.branches]  # an even depth adds a frame
+        return self.pool(torch.cat(outputs, dim=1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -213,10 +213,11 @@ class Ms3dData(ClipDataModule):
         self, name: str, *, views: int = 1, crops: int = 1, frame_order: FrameOrder = "forward"
     ) -> DataLoader:
         videos, reader = self.subset(name)
+        opened = dataclasses.replace(self._opened(name), videos=videos, reader=reader)
+        disturbances = self.disturbances if name == "test" else ()
         clips = self._test_clips(
-            dataclasses.replace(self._opened(name), videos=videos, reader=reader), self.rates(name), views=views, crops=crops, frame_order=frame_order,
-            disturbances=self.disturbances if name == "test" else (),
-        )  # fmt: skip
+            opened, self.rates(name), views=views, crops=crops, frame_order=frame_order, disturbances=disturbances
+        )
         rank, world_size = self._place()
         sampler = ShardSampler(len(clips), rank=rank, world_size=world_size)
         return self._loader(clips, sampler, max(1, self.batch_size // (views * crops)))

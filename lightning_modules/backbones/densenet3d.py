@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lightning_modules.layers.temporal_init import Reading, initialise_over_time
 
@@ -156,22 +157,19 @@ class TemporalTransition(nn.Module):
         super().__init__()
         self.norm = nn.Sequential(nn.BatchNorm3d(in_channels), nn.ReLU(inplace=True))
         self.branches = nn.ModuleList(
-            nn.Conv3d(
-                in_channels,
-                branch_channels,
-                (depth, side, side),
-                padding=(depth // 2, side // 2, side // 2),
-                bias=False,
-            )
+            nn.Conv3d(in_channels, branch_channels, (depth, side, side), padding=(0, side // 2, side // 2), bias=False)
             for depth, side in zip(depths, (1, 3, 3), strict=True)
         )
+        self.pads = tuple(((depth - 1) // 2, depth // 2) for depth in depths)  # an even depth looks one frame further
         self.pool = nn.AvgPool3d(pool)
         self.out_channels = 3 * branch_channels
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``(N, 3 * branch_channels, T / 2, H / 2, W / 2)`` of ``(N, in_channels, T, H, W)``."""
         maps = self.norm(maps)
-        outputs = [branch(maps)[:, :, : maps.shape[2]] for branch in self.branches]  # an even depth adds a frame
+        outputs = [
+            branch(F.pad(maps, (0, 0, 0, 0, *pad))) for branch, pad in zip(self.branches, self.pads, strict=True)
+        ]
         return self.pool(torch.cat(outputs, dim=1))
 
 

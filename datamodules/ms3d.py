@@ -127,6 +127,7 @@ class Ms3dData(ClipDataModule):
     def _opened(self, name: Any) -> OpenSubset:
         if name not in self._subsets:
             opened = super()._opened(name)
+            del self._subsets[name]  # until it is complete: boxes may be missing
             if self.tailor is not None:
                 opened = dataclasses.replace(opened, reader=self._tailored(opened, name, self.tailor))
             if self.unknown_classes and name != "test":

@@ -24,7 +24,7 @@ def write_boxes(path: Path, boxes: Mapping[str, Box | None], *, detector: str) -
 
     Args:
         path: of the file, ``boxes.npz`` in the data set's folder.
-        boxes: by the video's id; None: nobody was found.
+        boxes: by :func:`box_key`; None: nobody was found.
         detector: what found them, as a user is to read it.
     """
     nobody = (np.nan,) * 4
@@ -67,13 +67,22 @@ def boxes_of(videos: Sequence[Video], path: Path) -> tuple[Box | None, ...]:
         ValueError: see :func:`read_boxes`; or a video that the file does not list.
     """
     known = read_boxes(path)
-    missing = [video.id for video in videos if video.id not in known]
+    keys = [box_key(video, path.parent) for video in videos]
+    missing = [key for key in keys if key not in known]
     if missing:
         raise ValueError(
             f"{path} lists {len(known)} videos and lacks {len(missing)}, first {missing[0]!r}: run `{COMMAND}` again, "
             "it adds what is missing"
         )
-    return tuple(known[video.id] for video in videos)
+    return tuple(known[key] for key in keys)
+
+
+def box_key(video: Video, root: Path) -> str:
+    """Return the name of a video, or of the labelled part of one, in the boxes file of the folder that holds it."""
+    inside = video.path.is_relative_to(root)
+    name = (video.path.relative_to(root) if inside else video.path).as_posix()
+    part = [video.start_sec, video.end_sec, video.start_frame, video.end_frame]
+    return name if part == [None] * 4 else f"{name} {':'.join('' if side is None else f'{side:g}' for side in part)}"
 
 
 def true_boxes(member: Member, subset: str) -> tuple[Box | None, ...]:

@@ -98,7 +98,7 @@ def test_disturbances_reach_the_test_alone():
 
 
 def test_a_folder_needs_its_boxes_and_videos_without_one_are_counted(tmp_path):
-    from datamodules.boxes import write_boxes
+    from datamodules.boxes import box_key, write_boxes
 
     rng = np.random.default_rng(0)
     for subset in ("train", "val"):
@@ -110,7 +110,8 @@ def test_a_folder_needs_its_boxes_and_videos_without_one_are_counted(tmp_path):
     source = data(source=Folder(), data_root=tmp_path)
     with pytest.raises(ValueError, match=r"there is no .*boxes\.npz: write it with"):
         source.subset("train")
-    boxes = {video.id: None for subset in ("train", "val") for video in Folder().videos(tmp_path, subset)}
+    listed = [video for subset in ("train", "val") for video in Folder().videos(tmp_path, subset)]
+    boxes = {box_key(video, tmp_path): None for video in listed}
     write_boxes(tmp_path / "boxes.npz", boxes, detector="nobody")
     with pytest.warns(UserWarning, match="4 of 4 train videos have no box and stay whole"):
         batch = next(iter(source.train_dataloader()))

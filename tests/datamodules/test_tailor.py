@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.boxes import TailoredReader, boxes_of, read_boxes, true_box, true_boxes, write_boxes
+from datamodules.boxes import TailoredReader, box_key, boxes_of, read_boxes, true_box, true_boxes, write_boxes
 from datamodules.synthetic.members import stand_in
 from datamodules.synthetic.script import render, script
 from datamodules.transforms.disturb import Occlusion, SensorNoise
@@ -78,15 +78,15 @@ def test_true_boxes_hold_the_actor_and_little_else():
     assert len(true_boxes(member, "train")) == member.num_train and len(true_boxes(member, "test")) == member.num_val
 
 
-def video(name: str) -> Video:
-    return Video(id=name, path=Path(f"{name}.mp4"), label=0, label_name="a")
+def video(path: Path, **part) -> Video:
+    return Video(id="same", path=path, label=0, label_name="a", **part)
 
 
 def test_a_boxes_file_gives_back_what_was_written(tmp_path: Path):
     path = tmp_path / "boxes.npz"
     write_boxes(path, {"a": (0.25, 0.0, 0.5, 1.0), "b": None}, detector="by hand")
     assert read_boxes(path) == {"a": (0.25, 0.0, 0.5, 1.0), "b": None}
-    assert boxes_of([video("b"), video("a")], path) == (None, (0.25, 0.0, 0.5, 1.0))
+    assert boxes_of([video(tmp_path / "b"), video(tmp_path / "a")], path) == (None, (0.25, 0.0, 0.5, 1.0))
     assert [entry.name for entry in tmp_path.iterdir()] == ["boxes.npz"]
 
 
@@ -102,7 +102,15 @@ def test_missing_damaged_and_impossible_boxes_are_refused(tmp_path: Path):
         read_boxes(path)
     write_boxes(path, {"a": None}, detector="by hand")
     with pytest.raises(ValueError, match="lacks 1, first 'c'"):
-        boxes_of([video("a"), video("c")], path)
+        boxes_of([video(tmp_path / "a"), video(tmp_path / "c")], path)
+
+
+def test_a_video_is_named_by_its_place_in_the_folder_and_by_its_part():
+    root = Path("/data/set")
+    assert box_key(video(root / "train/a/0.mp4"), root) == "train/a/0.mp4"
+    assert box_key(video(root / "0.mp4", start_sec=1.5, end_sec=10.0), root) == "0.mp4 1.5:10::"
+    assert box_key(video(root / "0.mp4", start_frame=3), root) == "0.mp4 ::3:"
+    assert box_key(video(Path("/else/0.mp4")), root) == "/else/0.mp4"
 
 
 def test_a_reader_tailors_each_video_to_its_own_box():

@@ -76,8 +76,8 @@ def test_all_pathways_go_through_the_same_fixed_kernel_whatever_the_seed():
 def test_the_joined_maps_are_the_pathways_written_out():
     torch.manual_seed(0)
     spec = Ms3dSpec(
-        pathways=(Pathway(frames=3, kernel=(3, 3, 3)), Pathway(frames=4, kernel=(3, 5, 5))), channels=4, joined_frames=2,
-        densenet=DenseNet3dSpec(block_layers=(1,), growth=2), code_dim=4,
+        pathways=(Pathway(frames=3, kernel=(3, 3, 3)), Pathway(frames=4, kernel=(3, 5, 5))),
+        channels=4, joined_frames=2, densenet=DenseNet3dSpec(block_layers=(1,), growth=2), code_dim=4,
     )  # fmt: skip
     network, clips = spec.build().eval(), torch.randn(2, 3, 7, 16, 16)
     parts = []

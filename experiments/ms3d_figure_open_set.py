@@ -63,7 +63,7 @@ def auroc(confidence: np.ndarray, known: np.ndarray) -> float:
 
 
 def at_acceptance(confidence: np.ndarray, known: np.ndarray, right: np.ndarray) -> tuple[float, float]:
-    """Return, where 95 % of the known videos pass, the right ones of those and the unknown ones that pass, in percent."""
+    """Return in percent, where 95 % of known videos pass: the right ones of those, and the unknown ones that pass."""
     least = np.quantile(confidence[known], 1 - ACCEPTED, method="lower")
     passed = confidence >= least
     return 100 * float(right[known & passed].mean()), 100 * float(passed[~known].mean())

@@ -17,8 +17,8 @@ from datamodules.detectors import (
     overlap,
     yolox_cells,
 )
-from datamodules.synthetic.members import stand_in
 from datamodules.synthetic.script import render
+from datamodules.synthetic.stand_ins import stand_in
 
 
 def test_motion_is_found_where_it_is():

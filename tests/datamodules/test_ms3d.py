@@ -11,7 +11,7 @@ import torch
 
 from datamodules.datasets.folder import Folder
 from datamodules.ms3d import SMOKE_DATA, Ms3dData
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms.disturb import Occlusion
 from datamodules.video import write_video
 

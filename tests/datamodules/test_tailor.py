@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from datamodules.boxes import TailoredReader, box_key, boxes_of, read_boxes, true_box, true_boxes, write_boxes
-from datamodules.synthetic.members import stand_in
 from datamodules.synthetic.script import render, script
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms.disturb import Occlusion, SensorNoise
 from datamodules.transforms.tailor import Tailor, squared
 from datamodules.video import Video

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from datamodules.ms3d import SMOKE_DATA, Ms3dData
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from lightning_modules.backbones.densenet3d import SparseGraph
 from lightning_modules.heads.nearest_centre import NearestCentre
 from lightning_modules.losses.n_pair import NPair

@@ -11,7 +11,7 @@ import torch
 from datamodules.datasets.hmdb51 import HMDB51
 from datamodules.ms3d import SMOKE_DATA, Ms3dData
 from datamodules.synthetic.files import default_cache, prepare
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from experiments.deploy import load_checkpoint_module
 from experiments.harness import Build
 from experiments.harness.cell import Training

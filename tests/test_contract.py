@@ -21,6 +21,7 @@ from experiments import (
     ligar_table1,
     ligar_table3,
     ligar_table4,
+    ms3d_table2,
 )
 from experiments.harness import build_module
 from experiments.harness.cell import Evaluation, Options
@@ -40,6 +41,7 @@ SCRIPTS = (
     action_net_table3,
     action_net_table5,
     kpsem_table2,
+    ms3d_table2,
 )
 TABLES = tuple(script.TABLE for script in SCRIPTS)
 # A softmax over positions ignores what is added to all of them: this gradient is nil but for rounding.

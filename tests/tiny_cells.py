@@ -23,6 +23,7 @@ from experiments.harness.runner import Runtime, build_training_module
 from experiments.harness.store import Store
 from experiments.harness.tracking import Tracking
 from lightning_modules.base import ClipClassifier
+from lightning_modules.heads.nearest_centre import NearestCentre, weights_fingerprint
 from lightning_modules.ligar import Ligar
 from lightning_modules.ligar.profiles import SMOKE_MODULE, SMOKE_RECIPE
 
@@ -138,4 +139,8 @@ def save_lively_weights(cell: Training, store: Store) -> None:
     folder = store.folder(cell)
     folder.path.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    torch.save({"state_dict": lively(build_training_module(cell)).state_dict()}, folder.weights)
+    module = lively(build_training_module(cell))
+    if isinstance(head := module.network.head, NearestCentre):
+        counts = torch.ones(module.num_classes, dtype=torch.int64)
+        head.fill(head.centres.clone(), counts, fingerprint=weights_fingerprint(module.network.backbone))
+    torch.save({"state_dict": module.state_dict()}, folder.weights)

@@ -84,6 +84,24 @@ def rebuild_module(arguments: Mapping[str, Any]) -> ClipClassifier:
     return cls(**_with_older_values(cls, described), **supplied)
 
 
+def rebuild_data(arguments: Mapping[str, Any], cls: type) -> Any:
+    """Return the data module that a training had, without its data set: for preparing videos from elsewhere.
+
+    Args:
+        arguments: ``Training.arguments``.
+        cls: what it must be.
+
+    Raises:
+        ValueError: another class, or a value that cannot be rebuilt.
+    """
+    described = {name: value for name, value in arguments["data"].items() if name != "source"}
+    found: Any = _named(described.pop("class"))
+    if not (isinstance(found, type) and issubclass(found, cls)):
+        raise ValueError(f"{found!r} is no {cls.__name__}")
+    rebuilt = {"source": None, **_with_older_values(found, described)}
+    return found(**rebuilt)
+
+
 def _rebuilt(value: Any) -> Any:
     """Return what a plain value stands for; sequences become tuples."""
     if isinstance(value, Mapping):

@@ -76,6 +76,8 @@ def _check_column(table: Table, column: Column) -> None:
             raise ValueError(f"{where}: unknown rule {column.rule!r}; accepted: {', '.join(COST_RULES)}")
     elif not column.parts:
         raise ValueError(f"{where}: the metric {column.metric!r} needs data=Build(...)")
+    for name, profile in table.profiles.items() if column.init != "row" else ():
+        _check_init(profile, column.init, where=f"{where}: profile {name!r}")
 
 
 def _check_derived(table: Table, column: Column, derived: Derived, *, where: str) -> None:

@@ -51,7 +51,7 @@ def training(table: Table, row: Row, column: Column, seed: int, options: Options
     if options.checkpoint is not None:
         made = _training(table.paper, module, data, recipe, None, seed, profile, options)
         return replace(made, weights=options.checkpoint)
-    init = _init(table, row, row_init(table, row), seed, options, where, own=True)
+    init = _init(table, row, row_init(table, row, column), seed, options, where, own=True)
     return _training(table.paper, module, data, recipe, init, seed, profile, options)
 
 
@@ -166,18 +166,23 @@ def _init(
 def initialisations(table: Table, profile: str) -> dict[str, Pretrain | CheckpointFile]:
     """Return, by name, what the table's rows start from in a profile, and what that starts from in its turn."""
     inits, found = table.profiles[profile].inits, {}
-    for row in table.rows:
-        name = None if row.cited else row_init(table, row)
+    for name in _names(table):
         while name is not None:
             found[name] = inits[name]
             name = getattr(inits[name], "init", None)
     return found
 
 
+def _names(table: Table) -> list[str | None]:
+    """Return the initialisation of each cell that a run can fill, each name once."""
+    pairs = ((row, column) for row in table.rows if not row.cited for column in table.columns if not column.is_cost)
+    return list(dict.fromkeys(row_init(table, row, column) for row, column in pairs))
+
+
 def takes_unnamed_file(table: Table, profile: str) -> bool:
     """Say whether some row's own initialisation is replaced by a file that is given without a name."""
-    names = {row_init(table, row) for row in table.rows if not row.cited} - {None}
-    return any(not getattr(table.profiles[profile].inits[str(name)], "with_row", False) for name in names)
+    inits = table.profiles[profile].inits
+    return any(not getattr(inits[name], "with_row", False) for name in _names(table) if name is not None)
 
 
 def _pretraining(table: Table, row: Row, name: str, init: Pretrain, seed: int, options: Options) -> Training:

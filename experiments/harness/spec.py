@@ -90,6 +90,8 @@ class Column:
         data: the data module; several, whose values are averaged (the official splits of one set); None for a cost
             and for what is derived.
         recipe: a recipe for this data set in place of the table's.
+        init: what this column's trainings start from in place of the row's: the name of an initialisation in the
+            profiles, None for scratch; ``"row"`` keeps the row's.
         rule: counting rule of a cost.
         test_videos: size of the published test set; None where the paper leaves it open.
         derived: how the values follow from other columns.
@@ -100,6 +102,7 @@ class Column:
     group: str = ""
     data: Build | tuple[Build, ...] | None = None
     recipe: Any = None
+    init: str | None = "row"
     rule: str = "torch"
     test_videos: int | None = None
     derived: Derived | None = None
@@ -290,6 +293,8 @@ class Figure:
             self.table.row(label)
 
 
-def row_init(table: Table, row: Row) -> str | None:
-    """Return the name of the row's initialisation, None for training from scratch."""
+def row_init(table: Table, row: Row, column: Column | None = None) -> str | None:
+    """Return the name of the initialisation of a row, in a column that may state its own; None for scratch."""
+    if column is not None and column.init != "row":
+        return column.init
     return table.init if row.init == "table" else row.init

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class TableCells:
         self.columns = tuple(shown for shown, _ in data_columns(table, options, groups))
         everywhere = groups is None or options.data is not None
         self._asked_columns = tuple(c for c in self.columns if everywhere or c.group in (groups or ()))
-        self._evaluations: dict[tuple[str, str, int, int, int, int], Evaluation] = {}
+        self._evaluations: dict[tuple[Any, ...], Evaluation] = {}
         self._finished: dict[tuple[str, str], bool] = {}
         self._stored: dict[str, dict[str, np.ndarray] | None] = {}
 
@@ -66,7 +67,7 @@ class TableCells:
         Columns that differ only in their metric share it.
         """
         protocol = self._protocols[column.key]
-        key = (row.label, protocol.group, id(protocol.data), id(protocol.recipe), seed, part)
+        key = (row.label, protocol.group, id(protocol.data), id(protocol.recipe), protocol.init, seed, part)
         if key not in self._evaluations:
             of_part = dataclasses.replace(protocol, data=protocol.parts[part])
             self._evaluations[key] = evaluation(self.table, row, of_part, seed, self.options)
@@ -79,6 +80,8 @@ class TableCells:
         """
         parts = 1 if self.options.data is not None else len(self._protocols[column.key].parts)
         name = column.group or column.title
+        if column.init != "row":
+            name += ", from scratch" if column.init is None else f", from {column.init}"
         return [
             (f"{name}, {part + 1} of {parts}" if parts > 1 else name, self.evaluation(row, column, seed, part))
             for part in range(parts)

@@ -1,0 +1,91 @@
+"""MS3D, convergence: held-out accuracy against epochs, N-pair loss with class centres against cross-entropy.
+
+Paper:      Man, Zou, Li, The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks, Sec. III.B
+            and V claim better convergence; no figure or number.
+Run:        python experiments/ms3d_figure_convergence.py            (embedded benchmark; cells of the ablations)
+Protocol:   the validation curves of the ablations' first row and of its cross-entropy; epochs to a quarter, half, three
+            quarters and nine tenths of what cross-entropy ends with, mean over seeds.
+Deviations: the figure is ours. During training a class's centre is the running mean of its codes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.harness import Figure, main
+from experiments.harness.figures import Cell, Drawing, Load
+from experiments.ms3d_ablations import CLEAN, CROSS_ENTROPY, TABLE
+from experiments.ms3d_profiles import MS3D
+
+LEVELS = (0.25, 0.5, 0.75, 0.9)
+COLOURS = {MS3D: "#1f5f8b", CROSS_ENTROPY: "#c9762b"}
+KEY = "val/top1"
+
+
+def curves_of(cells: Sequence[Cell], row: str) -> np.ndarray:
+    """Return epochs from 1 and accuracy in percent ``(seeds, points, 2)`` of a row.
+
+    Raises:
+        ValueError: a seed without a curve.
+    """
+    curves = [cell.training["curves"].get(KEY, []) for cell in cells if cell.row == row]
+    if not curves or min(map(len, curves)) == 0:
+        raise ValueError(f"{row}: no {KEY} in its training's curves")
+    points = np.array(curves, dtype=float)
+    points[..., 0] += 1
+    return points
+
+
+def epochs_to(curves: np.ndarray, level: float) -> list[float]:
+    """Return for each seed the first epoch at which its accuracy reaches a level; infinite where it never does."""
+    return [next((epoch for epoch, value in curve if value >= level), float("inf")) for curve in curves.tolist()]
+
+
+def draw(cells: Sequence[Cell], load: Load) -> Drawing:
+    """Draw the mean curve of each row, each seed faint; give the epochs to each level."""
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(6, 4))
+    by_row = {row: curves_of(cells, row) for row in (MS3D, CROSS_ENTROPY)}
+    end = float(by_row[CROSS_ENTROPY][:, -1, 1].mean())
+    numbers = []
+    for row, curves in by_row.items():
+        for curve in curves:
+            axis.plot(curve[:, 0], curve[:, 1], color=COLOURS[row], lw=0.6, alpha=0.4)
+        mean = curves.mean(0)
+        axis.plot(mean[:, 0], mean[:, 1], color=COLOURS[row], lw=2, label=row)
+        for share in LEVELS:
+            reached = epochs_to(curves, share * end)
+            numbers.append({
+                "row": row, "level": f"{share * end:.1f}", "share of cross-entropy's end": share,
+                "epochs, mean over seeds": f"{np.mean(reached):.1f}", "seeds that reach it":
+                f"{np.isfinite(reached).sum()} of {len(reached)}",
+            })  # fmt: skip
+    for share in LEVELS:
+        axis.axhline(share * end, color="#bbbbbb", lw=0.6, ls="--")
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("held-out top-1, one view (%)")
+    axis.legend(frameon=False)
+    figure.tight_layout()
+    return Drawing(figure, numbers)
+
+
+FIGURE = Figure(
+    id="ms3d/figure_convergence",
+    title="MS3D: epochs to a level, N-pair loss against cross-entropy",
+    table=dataclasses.replace(
+        TABLE,
+        id="ms3d/figure_convergence_cells",
+        columns=tuple(column for column in TABLE.columns if column.group == CLEAN),
+        rows=tuple(dataclasses.replace(TABLE.row(label), published=(None,)) for label in (MS3D, CROSS_ENTROPY)),
+        claims=(),
+    ),
+    rows=(MS3D, CROSS_ENTROPY),
+    draw=draw,
+)
+
+if __name__ == "__main__":
+    main(FIGURE)

@@ -1,0 +1,137 @@
+"""What MS3D's scripts share: how they run at three sizes, the networks compared with, and what they start from.
+
+Each network is pre-trained on Kinetics by itself: the trainings of Table I, with seed 0, are the initialisations of
+Tables II and III.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from datamodules.datasets.kinetics import Kinetics
+from datamodules.ms3d import AUGMENTATION, PROXY_DATA, SMOKE_DATA, Ms3dData
+from datamodules.transforms import RandomCrop, RandomHorizontalFlip, ShortSide
+from experiments.harness import Build, Changed, Column, Pretrain, Profile, Row
+from lightning_modules.ms3d import profiles
+from lightning_modules.ms3d.profiles import Sizes
+from lightning_modules.recipe import Recipe
+
+MS3D, SLOW_FAST, R3D18 = "MS3D", "Slow-Fast", "ResNet3D"
+SMOKE_FRAMES = SMOKE_DATA["num_frames"]
+NETWORKS: Mapping[str, Sizes] = {
+    "C3D": profiles.C3D,
+    R3D18: profiles.R3D18,
+    "DenseNet3D": profiles.DENSE,
+    "I3D": profiles.I3D,
+    "S3D": profiles.S3D,
+    "T3D": profiles.TEMPORAL_DENSE,
+    "ECO": profiles.ECO,
+    SLOW_FAST: profiles.SLOW_FAST,
+}
+DEFAULT = (MS3D, SLOW_FAST, R3D18)  # the others: --rows all
+ABOUT = {
+    "C3D": "the paper's row is the mean of a ResNet3D and a DenseNet3D; here C3D itself, and those two below.",
+    R3D18: "torchvision's R3D-18, not in the paper's table by itself.",
+    "DenseNet3D": "DenseNet3D-121, not in the paper's table by itself.",
+    "I3D": "pytorchvideo's ResNet-50 inflated as I3D is, RGB alone; the paper's row is the Inception one, its optical "
+    "flow included. S3D, the separable Inception, below.",
+    "S3D": "torchvision's, not in the paper's table.",
+}
+
+
+def own_clips(sizes: Sizes) -> dict[str, Any]:
+    """Return what a compared network's clips differ in from MS3D's: one clip of whole frames at its own size."""
+
+    def frames(num_frames: int) -> int:
+        return num_frames if num_frames == SMOKE_FRAMES else sizes.frames
+
+    def side(pixels: int) -> int:
+        return sizes.side if pixels == 224 else pixels
+
+    def short_side(pixels: int) -> int:
+        return sizes.side * 8 // 7 if pixels == 256 else pixels
+
+    def augmentation(steps: tuple[Any, ...]) -> tuple[Any, ...]:
+        if steps != AUGMENTATION:
+            return steps
+        crop = RandomCrop(size=sizes.side)
+        return (ShortSide(size=sizes.side * 8 // 7), crop, RandomHorizontalFlip(p=0.5))
+
+    return dict(
+        num_frames=Changed(frames),
+        pathway_frames=None,
+        sampling="segments",
+        size=Changed(side),
+        short_side=Changed(short_side),
+        augmentation=Changed(augmentation),
+        tailor=None,
+        class_pairs=False,
+    )
+
+
+def network_row(label: str, published: tuple[str | None, ...], classes: int) -> Row:
+    """Return the row of MS3D or of a network that it is compared with, started from its own pre-training."""
+    common: dict[str, Any] = dict(
+        label=label,
+        published=published,
+        init=label,
+        classes=classes,
+        default=label in DEFAULT,
+        note=ABOUT.get(label, ""),
+    )
+    if label == MS3D:
+        return Row(**common)
+    sizes = NETWORKS[label]
+    return Row(module=dict(backbone=Changed(sizes.at), loss=None), data=own_clips(sizes), **common)
+
+
+def rows(published: Mapping[str, tuple[str | None, ...]], *, classes: int) -> tuple[Row, ...]:
+    """Return all rows in the paper's order, those that it does not print without values."""
+    nothing = (None,) * len(published[MS3D])
+    return tuple(network_row(label, published.get(label, nothing), classes) for label in (*NETWORKS, MS3D))
+
+
+def columns_of(group: str, data: Build, test_videos: int | None = None) -> tuple[Column, ...]:
+    """Return the four columns of Tables II and III: pre-trained and from scratch, top-1 and top-5."""
+    return tuple(
+        Column(
+            group=group, title=f"{start} {metric}", metric=metric.lower(), data=data, init=init, test_videos=test_videos
+        )
+        for start, init in (("Pre-Train", "row"), ("From-Scratch", None))
+        for metric in ("Top1", "Top5")
+    )
+
+
+def _pretrainings(recipe: Recipe, own: Mapping[str, Any]) -> dict[str, Pretrain]:
+    kinetics = Build(Ms3dData, source=Kinetics(num_classes=400), **own)
+    starts = {MS3D: Pretrain(data=kinetics, recipe=recipe)}
+    for label, sizes in NETWORKS.items():
+        data = kinetics.with_arguments(own_clips(sizes), where=f"pre-training of {label}")
+        starts[label] = Pretrain(data=data, recipe=recipe, with_row=True)
+    return starts
+
+
+def profiles_for(*, proxy_recipe: Recipe) -> dict[str, Profile]:
+    """Return the three profiles of a table.
+
+    Args:
+        proxy_recipe: of its trainings on the benchmark; what they start from has Table I's.
+    """
+    return {
+        "smoke": Profile(
+            module=dict(backbone=profiles.SMOKE_MS3D),
+            data=SMOKE_DATA,
+            recipe=profiles.SMOKE_RECIPE,
+            inits=_pretrainings(profiles.SMOKE_RECIPE, SMOKE_DATA),
+            stand_ins=True,
+            tiny=True,
+        ),
+        "proxy": Profile(
+            module=dict(backbone=profiles.PROXY_MS3D),
+            data=PROXY_DATA,
+            recipe=proxy_recipe,
+            inits=_pretrainings(profiles.PROXY_KINETICS_RECIPE, PROXY_DATA),
+            stand_ins=True,
+            val_every=2,
+        ),
+        "paper": Profile(inits=_pretrainings(profiles.PAPER_RECIPE, {})),
+    }

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from lightning_modules.losses.n_pair import NPair, pairs_of
+
+
+def batch(classes: int = 4, dim: int = 5, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(seed)
+    return torch.randn(2 * classes, dim), torch.arange(classes).repeat_interleave(2) * 3
+
+
+def literal(codes: torch.Tensor, labels: torch.Tensor) -> float:
+    """Write Eq. (5) out as a double loop in double precision; the mean over the classes instead of their sum."""
+    members = {label: [i for i in range(len(labels)) if labels[i] == label] for label in sorted(set(labels.tolist()))}
+    anchors = [codes[m[0]].double().tolist() for m in members.values()]
+    positives = [codes[m[1]].double().tolist() for m in members.values()]
+
+    def product(a: list[float], b: list[float]) -> float:
+        return sum(x * y for x, y in zip(a, b, strict=True))
+
+    total = 0.0
+    for i, anchor in enumerate(anchors):
+        own = product(anchor, positives[i])
+        total += math.log(1 + sum(math.exp(product(anchor, positives[j]) - own) for j in range(len(anchors)) if j != i))
+    return total / len(anchors)
+
+
+def test_it_is_equation_5_written_as_a_double_loop():
+    codes, labels = batch()
+    assert NPair(length_penalty=0.0)(codes, labels)["loss_n_pair"].item() == pytest.approx(literal(codes, labels), 1e-5)
+
+
+def test_the_order_of_classes_in_the_batch_does_not_matter_and_the_first_clip_is_the_anchor():
+    codes, labels = batch()
+    order = torch.tensor([4, 0, 6, 5, 2, 1, 3, 7])  # keeps each class's first before its second
+    loss = NPair(length_penalty=0.0)
+    torch.testing.assert_close(loss(codes[order], labels[order]), loss(codes, labels))
+    swapped = torch.tensor([1, 0, 2, 3, 4, 5, 6, 7])
+    assert not torch.isclose(loss(codes[swapped], labels)["loss_n_pair"], loss(codes, labels)["loss_n_pair"])
+
+
+def test_the_symmetric_loss_does_not_tell_anchors_from_positives():
+    codes, labels = batch()
+    loss, swapped = NPair(symmetric=True), torch.arange(8).view(4, 2).flip(1).flatten()
+    torch.testing.assert_close(loss(codes[swapped], labels), loss(codes, labels))
+
+
+def test_a_class_with_a_single_clip_is_left_out_and_one_with_three_counts_its_first_two():
+    codes, labels = batch()
+    more = torch.cat([codes, torch.randn(2, 5)])
+    with_extras = torch.cat([labels, torch.tensor([99, 0])])
+    loss = NPair(length_penalty=0.0)
+    torch.testing.assert_close(loss(more, with_extras), loss(codes, labels))
+    anchors, positives = pairs_of(torch.tensor([5, 2, 5, 2, 5, 1]))
+    assert (anchors.tolist(), positives.tolist()) == ([1, 0], [3, 2])
+
+
+def test_the_penalty_is_the_mean_squared_length_and_a_term_of_its_own():
+    codes, labels = batch()
+    terms = NPair(length_penalty=0.5)(codes, labels)
+    assert terms["loss_code_length"].item() == pytest.approx(0.5 * sum(c @ c for c in codes).item() / 8)
+    assert list(NPair(length_penalty=0.0)(codes, labels)) == ["loss_n_pair"]
+
+
+def test_with_a_temperature_the_length_of_a_code_does_not_matter():
+    codes, labels = batch()
+    loss = NPair(temperature=0.1, length_penalty=0.0)
+    stretched = codes * torch.rand(8, 1).add(0.1)
+    torch.testing.assert_close(loss(stretched, labels), loss(codes, labels))
+    unit = torch.nn.functional.normalize(codes, dim=1) / math.sqrt(0.1)
+    assert loss(codes, labels)["loss_n_pair"].item() == pytest.approx(literal(unit, labels), 1e-5)
+
+
+def test_its_gradient_is_that_of_finite_differences():
+    codes, labels = batch(3)
+    loss = NPair(symmetric=True)
+
+    def both(c: torch.Tensor) -> torch.Tensor:
+        terms = loss(c.double(), labels)
+        return terms["loss_n_pair"] + terms["loss_code_length"]
+
+    leaf = (0.3 * codes[:6]).double().requires_grad_()
+    both(leaf).backward()
+    for place in ((0, 0), (3, 2)):
+        step = torch.zeros_like(leaf)
+        step[place] = 1e-2
+        with torch.no_grad():
+            slope = (both(leaf + step) - both(leaf - step)) / 2e-2
+        assert leaf.grad[place].item() == pytest.approx(slope.item(), abs=2e-3)
+
+
+def test_batches_without_two_pairs_and_codes_that_overflow_are_refused():
+    codes, _ = batch(2)
+    with pytest.raises(ValueError, match=r"two clips of 1 class\(es\)"):
+        NPair()(codes, torch.tensor([0, 0, 1, 2]))
+    with pytest.raises(ValueError, match="the codes overflow: the longest has length inf|overflow"):
+        NPair()(codes * 1e30, torch.tensor([0, 0, 1, 1]))
+    for wrong in (dict(length_penalty=-1.0), dict(temperature=0.0)):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            NPair(**wrong)

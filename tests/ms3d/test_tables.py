@@ -1,0 +1,132 @@
+"""MS3D's tables: printed numbers, shared cells, what rows start from, and every row of the ablations."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from datamodules.ms3d import AUGMENTATION
+from experiments import ms3d_ablations, ms3d_table1, ms3d_table2, ms3d_table3
+from experiments.harness import build_module
+from experiments.harness.cell import Options
+from experiments.harness.measure import clip_shape, row_costs
+from experiments.harness.resolve import evaluation, initialisations
+from experiments.ms3d_profiles import MS3D, NETWORKS, R3D18, SLOW_FAST
+from lightning_modules.ms3d import profiles
+from lightning_modules.ms3d.network import Ms3dSpec
+
+TABLE1, TABLE2, TABLE3, ABLATIONS = (s.TABLE for s in (ms3d_table1, ms3d_table2, ms3d_table3, ms3d_ablations))
+EVERY = (*NETWORKS, MS3D)
+
+
+def cell(table, label: str, column: int, profile: str = "proxy", seed: int = 0):
+    return evaluation(table, table.row(label), table.columns[column], seed, Options(profile=profile, seeds=(seed,)))
+
+
+@pytest.mark.parametrize("profile", ["smoke", "proxy"])
+@pytest.mark.parametrize("label", EVERY)
+def test_table_1s_trainings_are_the_initialisations_of_the_others(label, profile):
+    start = cell(TABLE1, label, 0, profile).training
+    assert start.init is None and "Kinetics-400" in start.data.arguments["source"].name
+    for table in (TABLE2, TABLE3):
+        for seed in (0, 3):
+            assert cell(table, label, 0, profile, seed).training.init == start
+        assert cell(table, label, 2, profile).training.init is None
+        assert cell(table, label, 0, profile) == cell(table, label, 1, profile) != cell(table, label, 2, profile)
+
+
+def test_no_two_rows_are_the_same_training():
+    for table, column in ((TABLE1, 0), (TABLE2, 0), (TABLE2, 2), (ABLATIONS, 2)):
+        rows = [row.label for row in table.rows if row.on is None or table.columns[column].group in row.on]
+        found = {cell(table, label, column).training.fingerprint for label in rows}
+        assert len(found) == len(rows), table.id
+
+
+def test_the_ablations_base_is_table_2s_ms3d_from_scratch():
+    assert cell(ABLATIONS, MS3D, 2) == cell(TABLE2, MS3D, 2)
+    occluded, noisy = (cell(ABLATIONS, MS3D, column) for column in (3, 4))
+    assert occluded.training == noisy.training == cell(TABLE2, MS3D, 2).training
+    assert len({occluded, noisy, cell(ABLATIONS, MS3D, 2)}) == 3
+
+
+@pytest.mark.parametrize("label", NETWORKS)
+def test_a_compared_network_sees_one_clip_of_whole_frames_at_its_own_size(label, tmp_path, monkeypatch):
+    from datamodules.datasets.hmdb51 import HMDB51
+    from datamodules.datasets.kinetics import Kinetics
+
+    for source, classes in ((HMDB51, 51), (Kinetics, 400)):
+        monkeypatch.setattr(source, "class_names", lambda self, root, n=classes: tuple(map(str, range(n))))
+        monkeypatch.setattr(source, "videos", lambda self, root, subset: ())
+    for name in ("hmdb51", "kinetics400"):
+        (tmp_path / name).mkdir()
+    options, sizes = Options(profile="paper", data_root=tmp_path), NETWORKS[label]
+    row = TABLE2.row(label)
+    found = evaluation(TABLE2, row, TABLE2.columns[0], 0, options)
+    for data in (found.data.resolved(), found.training.init.data.resolved()):
+        assert (data["num_frames"], data["size"], data["short_side"]) == (sizes.frames, sizes.side, sizes.side * 8 // 7)
+        assert data["tailor"] is None and data["pathway_frames"] is None and data["sampling"] == "segments"
+        assert data["augmentation"][1].size == sizes.side and len(data["augmentation"]) == len(AUGMENTATION)
+        assert not data["class_pairs"]
+    assert found.training.arguments["module"]["loss"] is None
+    assert found.training.recipe == found.training.init.recipe == profiles.PAPER_RECIPE
+    small = cell(TABLE2, label, 0).data.resolved()
+    assert (small["num_frames"], small["size"]) == (sizes.frames, 32)
+
+
+def test_ms3d_sees_the_papers_clips_also_on_the_benchmark():
+    data = cell(TABLE1, MS3D, 0).data.resolved()
+    assert data["pathway_frames"] == (7, 17, 25) and data["num_frames"] == 49 and data["sampling"] == "variance_rate"
+    assert data["tailor"] is not None and data["class_pairs"]
+
+
+def test_three_networks_decide_and_the_others_wait_to_be_asked_for():
+    for table in (TABLE1, TABLE2, TABLE3):
+        assert [row.label for row in table.rows if row.default] == [R3D18, SLOW_FAST, MS3D]
+        assert set(initialisations(table, "proxy")) == (set() if table is TABLE1 else set(EVERY))
+
+
+def test_printed_values_hold_the_errors_that_the_notes_name():
+    values = {row.label: [float(v) for v in row.published if v] for row in TABLE3.rows}
+    assert [label for label, row in values.items() if row and row[1] < row[0]] == [SLOW_FAST]
+    gains = {row.label: float(row.published[0]) - float(row.published[2]) for row in TABLE2.rows if row.published[0]}
+    assert [label for label, gain in gains.items() if gain < 0] == [SLOW_FAST]
+    others = sorted(gain for label, gain in gains.items() if label != SLOW_FAST)
+    assert (round(others[0], 1), round(others[-1], 1)) == (1.6, 22.5)
+    close = [float(r.published[3]) - float(r.published[2]) for r in TABLE2.rows if r.published[2]]
+    assert sum(1.2 <= round(gap, 1) <= 3.5 for gap in close) == 5 and len(close) == 6
+
+
+def margins() -> list[float]:
+    """Return MS3D's margin to the best other network in each column of the three tables."""
+    found = []
+    for table in (TABLE1, TABLE2, TABLE3):
+        for column in range(len(table.columns)):
+            printed = {row.label: float(row.published[column]) for row in table.rows if row.published[column]}
+            found.append(round(printed.pop(MS3D) - max(printed.values()), 1))
+    return found
+
+
+def test_three_of_ten_margins_lie_between_one_and_three_percent():
+    assert margins() == [5.0, -1.1, 3.0, -0.5, 1.6, 1.0, -1.3, -1.1, 4.0, 0.8]
+    assert sum(1 <= margin <= 3 for margin in margins()) == 3 and sum(margin < 0 for margin in margins()) == 4
+
+
+@pytest.mark.parametrize("row", ABLATIONS.rows, ids=lambda row: row.label)
+def test_every_ablation_builds_and_scores_its_own_clips(row):
+    for profile in ("smoke", "proxy", "paper"):
+        given = ABLATIONS.columns[2].parts[0]
+        data = given.with_arguments({**ABLATIONS.profiles[profile].data}, where="test")
+        data = data.with_arguments(row.data, where="test")
+        frames = data.resolved()["pathway_frames"]
+        assert sum(frames) == data.resolved()["num_frames"]
+        with torch.device("meta"):
+            module = build_module(ABLATIONS, row=row.label, profile=profile, num_classes=5).eval()
+            assert module(torch.empty(2, *clip_shape(data)[1:])).shape == (2, 5)
+        spec = module.network.backbone.spec
+        assert isinstance(spec, Ms3dSpec) and tuple(p.frames for p in spec.pathways) == frames
+
+
+def test_costs_of_the_ablations():
+    found = {label: row_costs(ABLATIONS, ABLATIONS.row(label)) for label in (MS3D, ms3d_ablations.DENSE)}
+    assert found[MS3D]["params_m"] == pytest.approx(10.274392) and round(found[MS3D]["gmacs"], 1) == 31.2
+    assert found[ms3d_ablations.DENSE]["params_m"] == pytest.approx(11.492492)

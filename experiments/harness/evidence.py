@@ -179,7 +179,7 @@ def _controls(cells: TableCells) -> dict[str, Any]:
             difference = a_a_control(scores, labels, column.metric)
             a_a.append({"column": column.key, "row": baseline.label, **dataclasses.asdict(difference),
                         "verdict": verdict(difference, ">")})  # fmt: skip
-        if not cells.controls or column.metric != "top1":
+        if not cells.controls or column.metric not in ("top1", "mean_class_acc"):
             continue
         for row in cells.rows:
             if not cells.runs(row, column):
@@ -188,7 +188,7 @@ def _controls(cells: TableCells) -> dict[str, Any]:
             for order in ("forward", *CONTROL_ORDERS):
                 scores, labels = cells.scores(row, column, order)
                 if scores and labels is not None:
-                    values[order] = estimate(scores, labels, "top1").mean
+                    values[order] = estimate(scores, labels, column.metric).mean
             if len(values) > 1:
                 orders.append({"column": column.key, "row": row.label, **values})
     return {"a_a": a_a, "frame_order": orders}

@@ -1,0 +1,118 @@
+"""Two-phase training (Sec. III.B): a plain network until it is half right, then the modified one from its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.checkpoints import LoadReport, load_network, tensors_of
+from lightning_modules.layers.parallel_convolution import ParallelConvolution, branch_name
+
+SPACE = branch_name((1, 3, 3))
+METRIC = "val/top1"
+
+
+class StopAtAccuracy(L.Callback):
+    """End a training after the first epoch whose validation accuracy reaches a threshold.
+
+    The epochs of the recipe are the limit. A training that is resumed behind that epoch ends at once.
+
+    Args:
+        percent: threshold, in percent.
+    """
+
+    def __init__(self, percent: float) -> None:
+        if not 0 < percent <= 100:
+            raise ValueError(f"percent must be in ]0, 100], got {percent}")
+        self.percent, self.reached = percent, False
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """End at once where an earlier attempt had reached the threshold."""
+        trainer.should_stop = trainer.should_stop or self.reached
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Compare this epoch's accuracy."""
+        if not trainer.sanity_checking and float(trainer.callback_metrics[METRIC]) >= self.percent:
+            self.reached = trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return whether the threshold was reached."""
+        return {"reached": self.reached}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore it."""
+        self.reached = state_dict["reached"]
+
+
+def load_plain(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadReport:
+    """Fill a network from a plain one of the same width and depth, its head included where the classes are as many.
+
+    The new parts start such that nothing changes, as far as they can: of a parallel convolution the 1 x 3 x 3 branch
+    takes the old kernel and the others are silent (what remains is the sum's own normalisation); of a (2+1)D one the
+    spatial kernel and its normalisation are the old ones and the temporal kernel passes its frame on; a non-local block
+    starts silent. Activations and pooling have no parameters and do change the function; so do gates, which start half
+    open, and TAM.
+
+    Args:
+        network: a network of this paper.
+        state_dict: what ``tensors_of`` accepts: of a plain network, or of one of the same kind.
+
+    Raises:
+        ValueError: nothing fits.
+    """
+    given, own = tensors_of(state_dict), network.state_dict()
+    if own.keys() <= given.keys() and all(given[name].shape == own[name].shape for name in own):
+        return load_network(network, given)
+    values: dict[str, Tensor] = {}
+    for name, tensor in given.items():
+        target = _renamed(name, own)
+        if target in own and own[target].shape == tensor.shape:
+            values[target] = tensor
+    if not any(not name.startswith("head.") for name in values):
+        raise ValueError(f"nothing could be loaded: the network expects names like {list(own)[:3]}, "
+                         f"the checkpoint holds {list(given)[:3]}")  # fmt: skip
+    with torch.no_grad():
+        for name, value in values.items():
+            own[name].copy_(value)
+    _silence(network)
+    return LoadReport(
+        loaded=tuple(values),
+        missing=tuple(name for name in own if name not in values),
+        unused=tuple(name for name in given if _renamed(name, own) not in own),
+        mismatched=tuple(
+            name for name in given if (to := _renamed(name, own)) in own and own[to].shape != given[name].shape
+        ),
+    )
+
+
+def _renamed(name: str, own: Mapping[str, Tensor]) -> str:
+    """Return where a plain network's tensor belongs in a modified one."""
+    if name in own and f"{_parent(name)}.conv_b.norm.weight" not in own:
+        return name
+    place, _, rest = name.partition(".conv_b.")
+    if rest == "weight":
+        candidates = [f"{place}.conv_b.branches.{SPACE}.0.weight", f"{place}.conv_b.conv_xy.weight"]
+        return next((candidate for candidate in candidates if candidate in own), name)
+    place, _, rest = name.partition(".norm_b.")
+    if rest:
+        return next((to for to in (f"{place}.conv_b.norm.{rest}", name) if to in own), name)
+    return name
+
+
+def _parent(name: str) -> str:
+    return name.partition(".norm_b.")[0]
+
+
+def _silence(network: nn.Module) -> None:
+    """Make the branches that the plain network lacks pass nothing on, or everything unchanged."""
+    for module in network.modules():
+        if isinstance(module, ParallelConvolution) and SPACE in module.branches:
+            for name, branch in module.branches.items():
+                if name != SPACE:
+                    nn.init.zeros_(branch[1].weight)
+        if hasattr(module, "conv_xy"):  # pytorchvideo's (2+1)D convolution
+            nn.init.dirac_(module.conv_t.weight)  # type: ignore[union-attr, arg-type]

@@ -65,8 +65,8 @@ TABLE = Table(
         Claim("V36", BOTH_INPUTS, ">", LABELS[1], columns=(f"{TEST}/Acc(%)",)),
     ),
     notes=(
-        "Members' published values are Table 3's; which split either table is on is not given. A jump from 75.6 to 84.5 "
-        "by seven tests of two networks suggests that Table 4's networks were trained on more, or tested elsewhere.",
+        "Members' published values are Table 3's; which split either table is on is not given. A jump from 75.6 to "
+        "84.5 by seven tests of two networks suggests that Table 4's were trained on more, or tested elsewhere.",
         'Row 2 prints "(Interval)" without a number: 1.',
     ),
 )

@@ -22,6 +22,7 @@ from experiments import (
     ligar_table3,
     ligar_table4,
     ms3d_table2,
+    vipriors_table2,
 )
 from experiments.harness import build_module
 from experiments.harness.cell import Evaluation, Options
@@ -42,6 +43,7 @@ SCRIPTS = (
     action_net_table5,
     kpsem_table2,
     ms3d_table2,
+    vipriors_table2,
 )
 TABLES = tuple(script.TABLE for script in SCRIPTS)
 # A softmax over positions ignores what is added to all of them: this gradient is nil but for rounding.

@@ -58,7 +58,7 @@ PROXY_MODULE = dict(
 PROXY_PRETRAIN_RECIPE = Recipe(
     stages=(
         Stage(epochs=2, lr=CosineWarmup(4e-5, 2e-3)),
-        Stage(epochs=18, lr=Constant(2e-3)),
+        Stage(epochs=28, lr=Constant(2e-3)),
     ),
     optimizer=AdamW(weight_decay=1e-2),
     batch_size=16,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from datamodules.datasets.mod_ucf101 import ModUCF101
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.vipriors import PROXY_DATA, SMOKE_DATA, VipriorsData
 from experiments.harness import Build, Changed, Column, Pretrain, Profile
 from lightning_modules.recipe import Recipe

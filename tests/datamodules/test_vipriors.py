@@ -10,7 +10,7 @@ import torch
 
 from datamodules.datasets.mod_ucf101 import ModUCF101
 from datamodules.subset import open_subset
-from datamodules.synthetic.members import stand_in
+from datamodules.synthetic.stand_ins import stand_in
 from datamodules.transforms.lighting import Lighting
 from datamodules.transforms.scaled_corner_crop import ScaledCornerCrop
 from datamodules.vipriors import SMOKE_DATA, VipriorsData, halved

@@ -15,6 +15,13 @@ from lightning_modules.layers.parallel_convolution import ParallelConvolution, b
 SPACE = branch_name((1, 3, 3))
 METRIC = "val/top1"
 
+# Where a plain bottleneck's tensors go: into the spatial part of the parallel or the (2+1)D convolution; what
+# normalised the one convolution normalises the spatial part of the latter.
+MOVED = {
+    ".conv_b.": (f".conv_b.branches.{SPACE}.0.", ".conv_b.conv_xy."),
+    ".norm_b.": (".conv_b.norm.",),
+}
+
 
 class StopAtAccuracy(L.Callback):
     """End a training after the first epoch whose validation accuracy reaches a threshold.
@@ -67,52 +74,50 @@ def load_plain(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadReport:
     given, own = tensors_of(state_dict), network.state_dict()
     if own.keys() <= given.keys() and all(given[name].shape == own[name].shape for name in own):
         return load_network(network, given)
-    values: dict[str, Tensor] = {}
-    for name, tensor in given.items():
-        target = _renamed(name, own)
-        if target in own and own[target].shape == tensor.shape:
-            values[target] = tensor
-    if not any(not name.startswith("head.") for name in values):
+    targets = {name: _target(name, own) if _is_plain(given) else name for name in given}
+    fitting = {name for name, to in targets.items() if to in own and own[to].shape == given[name].shape}
+    if all(name.startswith("head.") for name in fitting):
         raise ValueError(f"nothing could be loaded: the network expects names like {list(own)[:3]}, "
                          f"the checkpoint holds {list(given)[:3]}")  # fmt: skip
     with torch.no_grad():
-        for name, value in values.items():
-            own[name].copy_(value)
-    _silence(network)
+        for name in fitting:
+            own[targets[name]].copy_(given[name])
+    loaded = tuple(to for name, to in targets.items() if name in fitting)
+    missing = tuple(name for name in own if name not in loaded)
+    _silence(network, new=frozenset(missing))
     return LoadReport(
-        loaded=tuple(values),
-        missing=tuple(name for name in own if name not in values),
-        unused=tuple(name for name in given if _renamed(name, own) not in own),
-        mismatched=tuple(
-            name for name in given if (to := _renamed(name, own)) in own and own[to].shape != given[name].shape
-        ),
+        loaded=loaded,
+        missing=missing,
+        unused=tuple(name for name, to in targets.items() if to not in own),
+        mismatched=tuple(name for name, to in targets.items() if to in own and name not in fitting),
     )
 
 
-def _renamed(name: str, own: Mapping[str, Tensor]) -> str:
+def _is_plain(given: Mapping[str, Tensor]) -> bool:
+    """Say whether a checkpoint's bottlenecks have a single convolution in the middle."""
+    return not any(".conv_b." in name and not name.endswith(".conv_b.weight") for name in given)
+
+
+def _target(name: str, own: Mapping[str, Tensor]) -> str:
     """Return where a plain network's tensor belongs in a modified one."""
-    if name in own and f"{_parent(name)}.conv_b.norm.weight" not in own:
-        return name
-    place, _, rest = name.partition(".conv_b.")
-    if rest == "weight":
-        candidates = [f"{place}.conv_b.branches.{SPACE}.0.weight", f"{place}.conv_b.conv_xy.weight"]
-        return next((candidate for candidate in candidates if candidate in own), name)
-    place, _, rest = name.partition(".norm_b.")
-    if rest:
-        return next((to for to in (f"{place}.conv_b.norm.{rest}", name) if to in own), name)
+    for middle, places in MOVED.items():
+        block, found, rest = name.partition(middle)
+        if found:
+            return next((to for place in places if (to := f"{block}{place}{rest}") in own), name)
     return name
 
 
-def _parent(name: str) -> str:
-    return name.partition(".norm_b.")[0]
+def _silence(network: nn.Module, *, new: frozenset[str]) -> None:
+    """Make new branches pass nothing on, and new temporal convolutions everything unchanged.
 
-
-def _silence(network: nn.Module) -> None:
-    """Make the branches that the plain network lacks pass nothing on, or everything unchanged."""
-    for module in network.modules():
+    Args:
+        network: of this paper.
+        new: names of the tensors that no checkpoint filled.
+    """
+    for name, module in network.named_modules():
         if isinstance(module, ParallelConvolution) and SPACE in module.branches:
-            for name, branch in module.branches.items():
-                if name != SPACE:
-                    nn.init.zeros_(branch[1].weight)
-        if hasattr(module, "conv_xy"):  # pytorchvideo's (2+1)D convolution
+            for branch, (_, norm) in ((own, [*layers]) for own, layers in module.branches.items()):
+                if branch != SPACE and f"{name}.branches.{branch}.1.weight" in new:
+                    nn.init.zeros_(norm.weight)
+        if f"{name}.conv_t.weight" in new:  # pytorchvideo's (2+1)D convolution
             nn.init.dirac_(module.conv_t.weight)  # type: ignore[union-attr, arg-type]

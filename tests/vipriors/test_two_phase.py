@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from experiments.harness import runner
 from experiments.harness.cell import Options
 from experiments.harness.resolve import evaluation
 from experiments.harness.runner import run
 from experiments.vipriors_table1 import TABLE
+from lightning_modules.base import ClipClassifier
 from lightning_modules.vipriors.network import ELU, NON_LOCAL, POOL, THREE_PARTS, TWO_PLUS_ONE, SlowFastNetwork
 from lightning_modules.vipriors.two_phase import StopAtAccuracy, load_plain
 from tests.tiny_cells import runtime
@@ -65,6 +67,17 @@ def test_the_silent_branches_are_silent_and_learn(plain):
     assert silent and all(not p.any() and p.grad.any() for p in silent)
 
 
+@pytest.mark.parametrize("names", [(ELU, POOL, THREE_PARTS), (TWO_PLUS_ONE,)])
+def test_a_trained_modified_network_is_taken_as_it_is_by_one_of_other_classes(names):
+    trained, other = network(*names), network(*names, num_classes=7)
+    for tensor in trained.state_dict().values():
+        if tensor.is_floating_point():
+            nn.init.uniform_(tensor, 0.5, 1.5)
+    load_plain(other, trained.state_dict())
+    theirs = trained.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in other.state_dict().items() if "head" not in name)
+
+
 def test_a_head_of_other_classes_keeps_its_start_and_other_checkpoints_are_refused(plain):
     modified = network(num_classes=7)
     before = modified.head.weight.clone()
@@ -74,20 +87,50 @@ def test_a_head_of_other_classes_keeps_its_start_and_other_checkpoints_are_refus
         load_plain(modified, {"other.weight": torch.zeros(2)})
 
 
-@pytest.mark.usefixtures("benchmark_cache")
-@pytest.mark.parametrize("percent", [1e-3, 100.0])
-def test_phase_one_ends_at_the_threshold_or_after_its_epochs(tmp_path, percent):
+def phase_one(percent: float):
+    """Return a phase 1 of up to three epochs."""
     options = Options(profile="smoke", seeds=(0,))
-    phase_one = evaluation(TABLE, TABLE.rows[0], TABLE.columns[0], 0, options).training.init
-    stage = phase_one.recipe.stages[0]
-    cell = dataclasses.replace(
-        phase_one,
-        module=phase_one.module.with_arguments({"stop_at": percent}, where="test"),
-        recipe=dataclasses.replace(phase_one.recipe, stages=(stage, stage, stage)),
+    made = evaluation(TABLE, TABLE.rows[0], TABLE.columns[0], 0, options).training.init
+    stage = made.recipe.stages[0]
+    return dataclasses.replace(
+        made,
+        module=made.module.with_arguments({"stop_at": percent}, where="test"),
+        recipe=dataclasses.replace(made.recipe, stages=(stage, stage, stage)),
     )
-    record = run(cell, runtime(tmp_path))
-    hit = [value >= percent for _, value in record["curves"]["val/top1"]]
-    assert len(hit) == (hit.index(True) + 1 if True in hit else 3)
+
+
+def always_half_right(monkeypatch) -> None:
+    """Let every validation find 50 %."""
+
+    def found(self) -> None:
+        self._validation_hits.clear()
+        self.log("val/top1", 50.0)
+
+    monkeypatch.setattr(ClipClassifier, "on_validation_epoch_end", found)
+
+
+@pytest.mark.usefixtures("benchmark_cache")
+@pytest.mark.parametrize(("percent", "epochs"), [(50.0, 1), (50.1, 3)])
+def test_phase_one_ends_at_the_threshold_or_after_its_epochs(tmp_path, monkeypatch, percent, epochs):
+    always_half_right(monkeypatch)
+    record = run(phase_one(percent), runtime(tmp_path))
+    assert len(record["curves"]["val/top1"]) == len(record["curves"]["train/loss"]) == epochs
+
+
+@pytest.mark.usefixtures("benchmark_cache")
+def test_killed_behind_its_threshold_and_started_again_it_trains_no_further(tmp_path, monkeypatch):
+    always_half_right(monkeypatch)
+
+    def killed(*_) -> None:
+        raise KeyboardInterrupt
+
+    cell, where = phase_one(50.0), runtime(tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(runner, "_save_weights", killed)
+        run(cell, where)
+    assert where.store.folder(cell).last.exists()
+    record = run(cell, where)
+    assert len(record["curves"]["train/loss"]) == 1 and where.store.finished(cell)
 
 
 def test_a_training_resumed_behind_its_threshold_ends_at_once():

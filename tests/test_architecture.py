@@ -28,6 +28,7 @@ PASSPORT = ("Reproduced", "Schematic drawings", "Where to find it", "What the pa
 
 MOST_LINES = 300
 LONGER = {
+    "experiments/harness/spec.py": 310,
     "experiments/harness/statistics.py": 330,
     "experiments/benchmarks/training.py": 320,
 }

@@ -6,7 +6,7 @@ are needed: all follows from UCF-101's split 1 (:mod:`datamodules.datasets.ucf10
 for and the licence). Class by class in the order of classInd.txt, the first half of trainlist01 (rounded up) is for
 training, the other half for validation, and testlist01 for testing. The challenge renamed the clips in this order
 (``video_train_0000001.avi``) and permuted the classes' numbers, which :func:`challenge_list` regenerates; here clips
-and labels keep their UCF-101 names and order.
+and labels keep their UCF-101 names and order. :func:`submission_lines` writes what the challenge's server took.
 
 Groups of clips of one scene lie on both sides of a cut through a class: 73 groups, of which 210 of the 4,742
 validation clips, also have clips in training (:func:`shared_groups`). Validation accuracy is too high by what that
@@ -29,6 +29,7 @@ from datamodules.video import Video
 OFFICIAL_COUNTS = {"train": 4_795, "val": 4_742, "test": 3_783}
 CHALLENGE_NAMES = {"train": "train", "val": "validation", "test": "test"}
 CHALLENGE_SEED = 1992
+SUBMITTED_CLASSES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,3 +119,26 @@ def shared_groups(train: Sequence[Video], val: Sequence[Video]) -> dict[str, int
 def group(video: Video) -> str:
     """Return the group of a clip: its name without the clip number."""
     return video.id.rpartition("_c")[0]
+
+
+def submission_lines(rankings: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """Return the challenge's submission: a test clip and its most likely classes a line, best first.
+
+    Args:
+        rankings: of every test clip, in the order of :meth:`ModUCF101.videos`, labels from the likeliest on; five
+            count, fewer may be given, none counts as wrong.
+
+    Raises:
+        ValueError: not one ranking per test clip, a label that there is none of, or one that stands twice.
+    """
+    if len(rankings) != OFFICIAL_COUNTS["test"]:
+        raise ValueError(f"{len(rankings)} rankings; the challenge's test split has {OFFICIAL_COUNTS['test']} clips")
+    numbers = challenge_class_numbers()
+    lines = []
+    for position, labels in enumerate(rankings, start=1):
+        best = list(labels)[:SUBMITTED_CLASSES]
+        if len({*best}) < len(best) or not {*best} <= {*range(NUM_CLASSES)}:
+            raise ValueError(f"clip {position} has the labels {best}; accepted: different ones from 0 to "
+                             f"{NUM_CLASSES - 1}")  # fmt: skip
+        lines.append(" ".join([f"video_test_{position:07d}.avi", *(str(numbers[label]) for label in best)]))
+    return tuple(lines)

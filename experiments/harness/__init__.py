@@ -3,6 +3,7 @@
 from experiments.harness.build import Changed
 from experiments.harness.cli import main
 from experiments.harness.derived import Derived
+from experiments.harness.ensemble import EnsembleSearch
 from experiments.harness.spec import (
     Build,
     CheckpointFile,
@@ -22,6 +23,7 @@ __all__ = [
     "Claim",
     "Column",
     "Derived",
+    "EnsembleSearch",
     "Figure",
     "Pretrain",
     "Profile",

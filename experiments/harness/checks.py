@@ -7,6 +7,7 @@ from math import isfinite
 
 from experiments.harness.build import check_arguments
 from experiments.harness.derived import Derived
+from experiments.harness.ensemble import EnsembleSearch, check_ensemble, members_of_ensemble
 from experiments.harness.spec import (
     ACCURACY_METRICS,
     ALL,
@@ -96,6 +97,7 @@ def _check_derived(table: Table, column: Column, derived: Derived, *, where: str
 
 def _check_row(table: Table, row: Row) -> None:
     where = f"{table.id}, row {row.label!r}"
+    _check_ensemble(table, row, where=where)
     if len(row.published) != len(table.columns):
         raise ValueError(f"{where}: {len(row.published)} published values for {len(table.columns)} columns")
     for value in row.published:
@@ -123,6 +125,26 @@ def _check_row(table: Table, row: Row) -> None:
         raise ValueError(f"{where}: unknown runtime {row.runtime!r}; accepted: {', '.join(RUNTIMES)}")
     for name, profile in table.profiles.items():
         _check_init(profile, row_init(table, row), where=f"{where}: profile {name!r}")
+
+
+def _check_ensemble(table: Table, row: Row, *, where: str) -> None:
+    if row.ensemble is None:
+        return
+    try:
+        check_ensemble(row.ensemble)
+        members = [table.row(label) for label in members_of_ensemble(row.ensemble)]
+        on = table.column(row.ensemble.on) if isinstance(row.ensemble, EnsembleSearch) else None
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    for member in members:
+        if member.cited or member.ensemble is not None:
+            raise ValueError(f"{where}: the member {member.label!r} is no row that is run by itself")
+        if member.on != row.on:
+            raise ValueError(f"{where}: the member {member.label!r} is run on other column groups")
+    if on is not None and not on.is_accuracy:
+        raise ValueError(f"{where}: the search is on {on.key!r}; accepted: a column with data")
+    if row.cited or row.module or row.data or row.data_on or row.recipe or row.runtime != "torch":
+        raise ValueError(f"{where}: an ensemble changes nothing of its members and is not cited")
 
 
 def _check_profile(table: Table, name: str, profile: Profile) -> None:

@@ -207,7 +207,7 @@ def _report_videos(wanted: dict[Evaluation, str]) -> None:
 def _jobs_of(cells: TableCells, jobs: list[Job]) -> list[Job]:
     """Return the jobs behind a table's cells: tests, trainings, and all that those need."""
     keys = {key for cell in cells.wanted() for key in (cell.fingerprint, cell.training.fingerprint)}
-    found = [job for job in jobs if job.key in keys]
+    found = [job for job in jobs if job.makes & keys]
     for job in found:  # grows: needs have needs
         found += [need for need in job.needs if need not in found]
     return found

@@ -90,7 +90,7 @@ def _conditions(cells: TableCells, records: list[dict[str, Any]]) -> dict[str, A
 def _records(cells: TableCells) -> list[dict[str, Any]]:
     """Return each finished cell once, with all rows and columns that share it."""
     found: dict[str, dict[str, Any]] = {}
-    for row in cells.rows:
+    for row in (row for row in cells.rows if row.ensemble is None):  # an ensemble's cells are its members'
         for column in cells.columns:
             seeds = cells.options.seeds if cells.runs(row, column) else ()
             for seed, data, cell in ((s, *named) for s in seeds for named in cells.evaluations(row, column, s)):
@@ -140,7 +140,8 @@ COUNTS = ("num_", "missing_", "undecodable_")
 
 def _column(cells: TableCells, column: Column) -> dict[str, Any]:
     row = next((row for row in cells.rows if cells.runs(row, column)), None)
-    source = cells.evaluation(row, column, cells.options.seeds[0]).data.arguments["source"] if row is not None else None
+    [(_, cell), *_] = cells.evaluations(row, column, cells.options.seeds[0]) if row is not None else [("", None)]
+    source = None if cell is None else cell.data.arguments["source"]
     return {
         "key": column.key,
         "title": column.title,
@@ -166,7 +167,9 @@ def _row(cells: TableCells, row: Row, columns: tuple[Column, ...], costs: Costs 
             ours.append(
                 dataclasses.asdict(estimate(scores, labels, column.metric)) if scores and labels is not None else None
             )
-    return {"label": row.label, "cited": row.cited, "published": published, "ours": ours}
+    found = {"label": row.label, "cited": row.cited, "published": published, "ours": ours}
+    weights = cells.weights(row) if row.ensemble is not None else {}
+    return found | ({"ensemble": {str(seed): own for seed, own in weights.items()}} if weights else {})
 
 
 def _controls(cells: TableCells) -> dict[str, Any]:
@@ -179,7 +182,7 @@ def _controls(cells: TableCells) -> dict[str, Any]:
             difference = a_a_control(scores, labels, column.metric)
             a_a.append({"column": column.key, "row": baseline.label, **dataclasses.asdict(difference),
                         "verdict": verdict(difference, ">")})  # fmt: skip
-        if not cells.controls or column.metric != "top1":
+        if not cells.controls or column.metric not in ("top1", "mean_class_acc"):
             continue
         for row in cells.rows:
             if not cells.runs(row, column):
@@ -188,7 +191,7 @@ def _controls(cells: TableCells) -> dict[str, Any]:
             for order in ("forward", *CONTROL_ORDERS):
                 scores, labels = cells.scores(row, column, order)
                 if scores and labels is not None:
-                    values[order] = estimate(scores, labels, "top1").mean
+                    values[order] = estimate(scores, labels, column.metric).mean
             if len(values) > 1:
                 orders.append({"column": column.key, "row": row.label, **values})
     return {"a_a": a_a, "frame_order": orders}

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.harness.build import with_fields
 from experiments.harness.cell import fingerprint, plain
+from experiments.harness.ensemble import members_of_ensemble
 from experiments.harness.ptflops_rule import ptflops
 from experiments.harness.resolve import module_build, protocol_build
 from experiments.harness.spec import Build, Column, Row, Table
@@ -31,6 +32,9 @@ def build_module(table: Table, *, row: str, profile: str = "paper", num_classes:
         ValueError: an unknown row or profile, or no number of classes.
     """
     spec = table.row(row)
+    if spec.ensemble is not None:
+        raise ValueError(f"{table.id}, row {row!r} is an ensemble of {len(members_of_ensemble(spec.ensemble))} rows; "
+                         "build one of them")  # fmt: skip
     if profile not in table.profiles:
         raise ValueError(f"{table.id}: unknown profile {profile!r}; accepted: {', '.join(table.profiles)}")
     classes = num_classes if num_classes is not None else spec.classes
@@ -55,8 +59,11 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
         convolutions, as in an exported network), ``gmacs`` (convolutions, linear layers and matrix products, torch's
         counter), ``gmacs_fvcore`` (the same plus two operations per batch-normalised element, fvcore's rule),
         ``gflops_fvcore``, twice the last; ``gmacs_ptflops`` (ptflops' rule); ``num_frames`` of a clip and
-        ``num_views`` of a test video.
+        ``num_views`` of a test video. An ensemble runs a clip of each member; its parameters are those of the
+        different networks among them.
     """
+    if row.ensemble is not None:
+        return _ensemble_costs(table, row, num_classes)
     columns = [column for column in table.columns if column.data is not None]
     column = next((column for column in columns if row.on is None or column.group in row.on), columns[0])
     data = protocol_build(table, row, column, "paper")
@@ -70,6 +77,14 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
         _COUNTED[key] = _network_costs(module, shape)
     views = data.resolved()["views"] * data.resolved().get("crops", 1)
     return {**_COUNTED[key], "num_frames": shape[3], "num_views": views}
+
+
+def _ensemble_costs(table: Table, row: Row, num_classes: int | None) -> dict[str, float]:
+    members = [table.row(label) for label in members_of_ensemble(row.ensemble or ())]
+    networks = {fingerprint([plain(module_build(table, member, "paper")), member.init]): member for member in members}
+    every = [row_costs(table, member, num_classes) for member in members]
+    single = [row_costs(table, member, num_classes) for member in networks.values()]
+    return {name: sum(costs[name] for costs in (single if name.endswith("params_m") else every)) for name in every[0]}
 
 
 _COUNTED: dict[str, dict[str, float]] = {}

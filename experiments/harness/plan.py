@@ -9,6 +9,7 @@ from typing import Literal
 from datamodules.datasets.joint import members_of
 from datamodules.synthetic.members import Member
 from experiments.harness.cell import Evaluation, Training
+from experiments.harness.shared_tests import SharedTests, shared
 from experiments.harness.store import Store
 
 State = Literal["waiting", "running", "done", "failed", "blocked", "elsewhere"]
@@ -28,7 +29,7 @@ class Job:
 
     key: str
     label: str
-    work: Member | Training | Evaluation
+    work: Member | Training | Evaluation | SharedTests
     needs: tuple[Job, ...] = ()
     state: State = "waiting"
     reason: str = ""
@@ -41,7 +42,13 @@ class Job:
     @property
     def kind(self) -> str:
         """Return ``data``, ``train`` or ``test``."""
-        return {Member: "data", Training: "train", Evaluation: "test"}[type(self.work)]
+        return {Member: "data", Training: "train"}.get(type(self.work), "test")
+
+    @property
+    def makes(self) -> frozenset[str]:
+        """Return the keys of all that the job makes: several tests', where they share a run."""
+        several = self.work.evaluations if isinstance(self.work, SharedTests) else ()
+        return frozenset({self.key, *(cell.fingerprint for cell in several)})
 
 
 def plan(evaluations: Mapping[Evaluation, str], store: Store) -> list[Job]:
@@ -76,6 +83,10 @@ def plan(evaluations: Mapping[Evaluation, str], store: Store) -> list[Job]:
         if wanted(evaluation) and evaluation.fingerprint not in jobs:
             needs = member_jobs(evaluation.data.arguments["source"]) + training_job(evaluation.training, label)
             jobs[evaluation.fingerprint] = Job(evaluation.fingerprint, label, evaluation, needs)
+    for tests in shared([job.work for job in jobs.values() if isinstance(job.work, Evaluation)]):
+        single = [jobs.pop(cell.fingerprint) for cell in tests.evaluations]
+        needs = tuple(dict.fromkeys(need for job in single for need in job.needs))
+        jobs[tests.fingerprint] = Job(tests.fingerprint, f"{single[0].label} and {len(single) - 1} more", tests, needs)
     return sorted(jobs.values(), key=_urgency)
 
 
@@ -84,7 +95,7 @@ def _urgency(job: Job) -> tuple[int, int]:
     depth = 0
     if isinstance(job.work, Training):
         depth = len(job.work.lineage) - 1
-    elif isinstance(job.work, Evaluation):
+    elif not isinstance(job.work, Member):
         depth = -1  # a test is short and completes a cell: run it as soon as its training is done
     if isinstance(job.work, Member):
         return (depth, 0 if job.work.kind == "source" else 2)
@@ -92,9 +103,14 @@ def _urgency(job: Job) -> tuple[int, int]:
 
 
 def block_dependents(jobs: Iterable[Job], failed: Job) -> None:
-    """Mark everything that waits for a failed job as blocked by it."""
+    """Mark everything that waits for a failed job as blocked by it; of tests that share a run the others go on."""
     jobs = list(jobs)
     for job in jobs:
         if job.state == "waiting" and failed in job.needs:
+            if isinstance(job.work, SharedTests) and isinstance(failed.work, Training):
+                job.work = job.work.without(failed.work)
+                job.needs = tuple(need for need in job.needs if need is not failed)
+                if job.work.evaluations:
+                    continue
             job.state, job.reason = "blocked", f"blocked by {failed.label} ({failed.kind})"
             block_dependents(jobs, job)

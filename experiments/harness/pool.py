@@ -24,6 +24,7 @@ from typing import Any
 from datamodules.synthetic.members import Member
 from experiments.harness.cell import Training
 from experiments.harness.plan import Job, block_dependents
+from experiments.harness.shared_tests import SharedTests
 from experiments.harness.store import LockedError, write_atomic
 
 POLL_SEC = 0.05
@@ -122,13 +123,17 @@ class Pool:
 
         torch.set_num_threads(self.threads)
         keep_freed_memory()
-        folder = self.runtime.store.folder(job.work)
+        folder = self.runtime.store.folder(_cell_of(job))
         log_to(folder.log)
-        profile = job.work.profile if isinstance(job.work, Training) else job.work.training.profile
+        profile = job.work.profile if isinstance(job.work, Training) else _cell_of(job).training.profile
         tracking = self.runtime.tracking.for_table(job.table, profile)
         runtime = replace(self.runtime, tracking=tracking, report=lambda values: _send(channel, values))
         try:
-            if self.runtime.devices > 1:
+            if isinstance(job.work, SharedTests):
+                from experiments.harness.together import run_together
+
+                run_together(job.work, runtime)
+            elif self.runtime.devices > 1:
                 from experiments.harness.launch import run_on_devices
 
                 run_on_devices(job.work, runtime, job.label)
@@ -140,6 +145,11 @@ class Pool:
             write_atomic(folder.failure, traceback.format_exc())
             raise
         return 0
+
+
+def _cell_of(job: Job) -> Any:
+    """Return the cell in whose folder a job's log is; of tests that share a run the first."""
+    return job.work.evaluations[0] if isinstance(job.work, SharedTests) else job.work
 
 
 def _send(channel: Connection, values: dict[str, Any]) -> None:
@@ -200,7 +210,8 @@ def run_jobs(pool: Pool, update: Callable[[list[Job]], None]) -> None:
             job, started = running[slot]
             if kind == "report":
                 job.done = value.get("done", job.done)
-                job.note = f"epoch {value['epoch']}/{value['epochs']}  loss {value['loss']:.3f}"
+                if "epoch" in value:
+                    job.note = f"epoch {value['epoch']}/{value['epochs']}  loss {value['loss']:.3f}"
             else:
                 del running[slot]
                 job.seconds = time.monotonic() - started
@@ -238,7 +249,7 @@ def _why(job: Job, status: int, pool: Pool) -> str:
     cause = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
     if isinstance(job.work, Member):
         return cause
-    folder = pool.runtime.store.folder(job.work)
+    folder = pool.runtime.store.folder(_cell_of(job))
     if status < 0:
         write_atomic(folder.failure, f"{cause}\n")
     source = folder.failure if folder.failure.exists() and status > 0 else folder.log

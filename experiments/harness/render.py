@@ -45,6 +45,7 @@ def to_markdown(evidence: Evidence, committed: Evidence | None = None) -> str:
         _subtitle(evidence),
         _values(evidence, committed),
         claims_section(evidence),
+        _ensembles(evidence),
         _training(evidence),
         _controls(evidence),
         _conditions(evidence),
@@ -199,6 +200,22 @@ def _first_and_last(curves: list[Mapping[str, Any]], key: str, digits: int) -> s
         return DASH
     first, last = (sum(points[end][1] for points in present) / len(present) for end in (0, -1))
     return f"{first:.{digits}f} → {last:.{digits}f}"
+
+
+def _ensembles(evidence: Evidence) -> str:
+    """Say what each ensemble adds up: its members with their weights, by seed where these differ."""
+    lines = []
+    for row in evidence["rows"]:
+        by_weights: dict[str, list[str]] = {}
+        for seed, weights in row.get("ensemble", {}).items():
+            text = ", ".join(label if weight == 1 else f"{weight:g} x {label}" for label, weight in weights.items())
+            by_weights.setdefault(text, []).append(seed)
+        for text, seeds in by_weights.items():
+            lines.append([row["label"], ", ".join(seeds) if len(by_weights) > 1 else "all", text])
+    if not lines:
+        return ""
+    table = markdown_table(["Row", "Seeds", "Sum of the scores of"], lines)
+    return f"## Ensembles\n\nNothing is trained or tested for these rows: stored scores are added up.\n\n{table}"
 
 
 def _controls(evidence: Evidence) -> str:

@@ -93,6 +93,8 @@ def _check_one_head(table: Table, rows: tuple[str, ...], options: Options, argum
     if not arguments.rows and len(rows) > 1:
         raise ValueError(f"--checkpoint: say with --rows which row of {table.id} it was trained for: {', '.join(rows)}")
     chosen = [table.row(label) for label in rows]
+    if several := [row.label for row in chosen if row.ensemble is not None]:
+        raise ValueError(f"--checkpoint: {several[0]!r} of {table.id} is an ensemble, one checkpoint a single network")
     groups = [column.group for column in table.columns if column.is_accuracy]
     tested = {group: None for group in groups if any(row.on is None or group in row.on for row in chosen)}
     if options.data is None and not arguments.columns and len(tested) > 1:

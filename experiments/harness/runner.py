@@ -71,6 +71,14 @@ def run(cell: Training | Evaluation, runtime: Runtime, name: str = "") -> dict[s
 def _run(cell: Training | Evaluation, folder: CellFolder, runtime: Runtime, name: str) -> dict[str, Any]:
     start, cpu_start = time.time(), time.process_time()
     record = _train(cell, folder, runtime, name) if isinstance(cell, Training) else _evaluate(cell, folder, runtime)
+    return finish(cell, folder, record, runtime, (time.time() - start, time.process_time() - cpu_start))
+
+
+def finish(
+    cell: Training | Evaluation, folder: CellFolder, record: dict[str, Any], runtime: Runtime,
+    seconds: tuple[float, float],
+) -> dict[str, Any]:  # fmt: skip
+    """Write a cell's record, with what it was made by and in how many seconds (by the clock, of the processor)."""
     if isinstance(cell, Evaluation) and cell.runtime != "torch":
         record["export_sources"] = export_hash()
     training = cell if isinstance(cell, Training) else cell.training
@@ -83,8 +91,8 @@ def _run(cell: Training | Evaluation, folder: CellFolder, runtime: Runtime, name
         "devices": runtime.devices,
         "precision": runtime.precision,
         "sources": source_hash(training.module.cls, training.data.cls),
-        "wall_sec": round(time.time() - start, 2),
-        "cpu_sec": round(time.process_time() - cpu_start, 2),
+        "wall_sec": round(seconds[0], 2),
+        "cpu_sec": round(seconds[1], 2),
     }
     if int(os.environ.get("LOCAL_RANK", "0")) == 0:
         folder.write_record(record)
@@ -251,7 +259,11 @@ def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> d
         module = _exported(module, data, folder, evaluation.runtime)
     trainer = make_trainer(training, runtime, [])
     trainer.test(module, datamodule=data, verbose=False)
-    video_index, scores = (tensor.numpy() for tensor in module.collect_test_scores())
+    return keep_scores(folder, data, *(tensor.numpy() for tensor in module.collect_test_scores()))
+
+
+def keep_scores(folder: CellFolder, data: Any, video_index: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """Store the class scores ``(N, K)`` of test videos, given by their positions; return the record."""
     videos, _ = data.subset("test")
     labels = np.array([videos[index].label for index in video_index])
     folder.save_scores(video_index, labels, scores, [videos[index].id for index in video_index])

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from experiments.harness.build import Build
 from experiments.harness.derived import Derived
+from experiments.harness.ensemble import Ensemble
 
 PROFILES = ("smoke", "proxy", "paper")
 ACCURACY_METRICS = ("top1", "top5", "mean_class_acc", "map")
@@ -146,6 +147,8 @@ class Row:
         on: column groups on which the row is run; None means all.
         classes: number of classes for cost columns, where the paper counted with another head.
         cited: quoted from another paper: printed, never run.
+        ensemble: ``((label, weight), ...)`` of rows whose scores are added up, or a search among rows; such a row has
+            nothing of its own to run.
         default: run it without being asked; False: only by name or with ``--rows all``.
         note: footnote.
     """
@@ -161,6 +164,7 @@ class Row:
     on: tuple[str, ...] | None = None
     classes: int | None = None
     cited: bool = False
+    ensemble: Ensemble | None = None
     default: bool = True
     note: str = ""
 

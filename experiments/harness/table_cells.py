@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.harness.cell import Evaluation, Options
+from experiments.harness.ensemble import EnsembleSearch, members_of_ensemble, select, weighted_sum
 from experiments.harness.resolve import control, evaluation
 from experiments.harness.spec import Column, Row, Table
 from experiments.harness.splits import Splits
@@ -59,6 +60,7 @@ class TableCells:
         self._asked_columns = tuple(c for c in self.columns if everywhere or c.group in (groups or ()))
         self._evaluations: dict[tuple[Any, ...], Evaluation] = {}
         self._finished: dict[tuple[str, str], bool] = {}
+        self._found_weights: dict[str, dict[int, dict[str, float]]] = {}
         self._stored: dict[str, dict[str, np.ndarray] | None] = {}
 
     def evaluation(self, row: Row, column: Column, seed: int, part: int = 0) -> Evaluation:
@@ -66,6 +68,8 @@ class TableCells:
 
         Columns that differ only in their metric share it.
         """
+        if row.ensemble is not None:
+            raise ValueError(f"{self.table.id}, row {row.label!r} is an ensemble; only its members have cells")
         protocol = self._protocols[column.key]
         key = (row.label, protocol.group, id(protocol.data), id(protocol.recipe), protocol.init, seed, part)
         if key not in self._evaluations:
@@ -76,8 +80,10 @@ class TableCells:
     def evaluations(self, row: Row, column: Column, seed: int) -> list[tuple[str, Evaluation]]:
         """Return the cells behind one value, one per split, each with the name of its data set.
 
-        The user's own data set takes the place of all splits at once.
+        Of an ensemble those of all its members. The user's own data set takes the place of all splits at once.
         """
+        if row.ensemble is not None:
+            return [cell for member in self.members(row) for cell in self.evaluations(member, column, seed)]
         parts = 1 if self.options.data is not None else len(self._protocols[column.key].parts)
         name = column.group or column.title
         if column.init != "row":
@@ -86,6 +92,10 @@ class TableCells:
             (f"{name}, {part + 1} of {parts}" if parts > 1 else name, self.evaluation(row, column, seed, part))
             for part in range(parts)
         ]
+
+    def members(self, row: Row) -> tuple[Row, ...]:
+        """Return the rows that an ensemble needs; of any other row none."""
+        return () if row.ensemble is None else tuple(map(self.table.row, members_of_ensemble(row.ensemble)))
 
     def asks(self, row: Row, column: Column) -> bool:
         """Say whether this cell of the table is to be run."""
@@ -102,9 +112,12 @@ class TableCells:
     def _has_run(self, row: Row, column: Column) -> bool:
         key = (row.label, column.key)
         if key not in self._finished:
+            enough = any if row.ensemble is None else all
             try:
-                cells = [cell for seed in self.options.seeds for _, cell in self.evaluations(row, column, seed)]
-                self._finished[key] = any(self.store.folder(cell).record_path.exists() for cell in cells)
+                self._finished[key] = any(
+                    enough(self.store.folder(c).record_path.exists() for _, c in self.evaluations(row, column, seed))
+                    for seed in self.options.seeds
+                )
             except (ValueError, OSError):  # it needs data or weights that are not here: not asked for, so no error
                 self._finished[key] = False
         return self._finished[key]
@@ -121,14 +134,26 @@ class TableCells:
                 for column in self._asked_columns:
                     if not self.asks(row, column):
                         continue
-                    for data, cell in self.evaluations(row, column, seed):
-                        label = f"{self.table.paper} {row.label} · {data} · s{seed}"
+                    for name, data, cell in self._needed(row, column, seed):
+                        label = f"{self.table.paper} {name} · {data} · s{seed}"
                         cells.setdefault(cell, label)
                         if self.controls and not self._untrimmed(cell) and cell.training.fingerprint not in controlled:
                             controlled.add(cell.training.fingerprint)
                             for order in CONTROL_ORDERS:
                                 cells.setdefault(control(cell, order), f"{label} · {order}")
         return cells
+
+    def _needed(self, row: Row, column: Column, seed: int) -> list[tuple[str, str, Evaluation]]:
+        """Return (row, data set, cell) of all that a value needs: its members', and those that a search looks at."""
+        columns = {column.key: column}
+        if isinstance(row.ensemble, EnsembleSearch):
+            columns.setdefault(self._searched(row.ensemble).key, self._searched(row.ensemble))
+        return [
+            (own.label, data, cell)
+            for own in self.members(row) or (row,)
+            for on in columns.values()
+            for data, cell in self.evaluations(own, on, seed)
+        ]
 
     @staticmethod
     def _untrimmed(cell: Evaluation) -> bool:
@@ -140,7 +165,10 @@ class TableCells:
         """Return the class scores ``(N, K)`` of each finished seed, and the labels ``(N,)``.
 
         Of a column over several splits the scores of all splits one after another, of the seeds that have them all.
+        An ensemble's are the weighted sums of its members', of the seeds that all of them have.
         """
+        if row.ensemble is not None:
+            return self._summed(row, column, frame_order)
         found: Scores = {}
         labels: np.ndarray | Splits | None = None
         for seed in self.options.seeds:
@@ -155,6 +183,42 @@ class TableCells:
             elif labels is None:
                 labels = Splits.joined([(part["labels"], part["ids"]) for part in stored])
         return found, labels
+
+    def _summed(self, row: Row, column: Column, frame_order: str) -> tuple[Scores, np.ndarray | Splits | None]:
+        of_members, labels = self._of_members(row, column, frame_order)
+        weights = self.weights(row)
+        return {
+            seed: weighted_sum(scores, weights[seed]) for seed, scores in of_members.items() if seed in weights
+        }, labels
+
+    def _of_members(
+        self, row: Row, column: Column, frame_order: str = "forward"
+    ) -> tuple[dict[int, dict[str, np.ndarray]], np.ndarray | Splits | None]:
+        """Return each member's scores by seed, of the seeds that all have, and the labels."""
+        found = {member.label: self.scores(member, column, frame_order) for member in self.members(row)}
+        labels = next((own for _, own in found.values() if own is not None), None)
+        seeds = [seed for seed in self.options.seeds if all(seed in scores for scores, _ in found.values())]
+        return {seed: {label: scores[seed] for label, (scores, _) in found.items()} for seed in seeds}, labels
+
+    def weights(self, row: Row) -> dict[int, dict[str, float]]:
+        """Return the weights of an ensemble's members by seed; a search's are found where all members have scores."""
+        if row.ensemble is None:
+            return {}
+        if not isinstance(row.ensemble, EnsembleSearch):
+            return {seed: dict(row.ensemble) for seed in self.options.seeds}
+        if row.label not in self._found_weights:
+            on = self._searched(row.ensemble)
+            of_members, labels = self._of_members(row, on)
+            self._found_weights[row.label] = {
+                seed: select(scores, labels, on.metric, row.ensemble.additions)
+                for seed, scores in of_members.items()
+                if labels is not None
+            }
+        return self._found_weights[row.label]
+
+    def _searched(self, ensemble: EnsembleSearch) -> Column:
+        """Return the column that a search looks at; of the user's own data there is one test set alone."""
+        return next((column for column in self.columns if column.key == ensemble.on), self.columns[0])
 
     def _load(self, cell: Evaluation) -> dict[str, np.ndarray] | None:
         """Return a finished cell's scores; read once, since every column and claim asks for them."""

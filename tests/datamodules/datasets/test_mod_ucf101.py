@@ -10,6 +10,7 @@ from datamodules.datasets.mod_ucf101 import (
     challenge_class_numbers,
     challenge_list,
     shared_groups,
+    submission_lines,
 )
 from datamodules.datasets.ucf101 import UCF101
 from datamodules.synthetic.stand_ins import STAND_INS
@@ -93,6 +94,18 @@ def test_a_challenge_list_needs_the_whole_subset(root):
     assert challenge_list(videos, "test")[0] == "video_test_0000001.avi"
     with pytest.raises(ValueError, match="3782 videos; the test list of the challenge has 3783"):
         challenge_list(videos[1:], "test")
+
+
+def test_a_submission_names_clips_and_permuted_classes_best_first():
+    rankings = [[0, 1, 2, 3, 100, 50]] + [[]] * 3_781 + [[2]]
+    lines = submission_lines(rankings)
+    numbers = challenge_class_numbers()
+    assert lines[0] == f"video_test_0000001.avi 100 1 48 38 {numbers[100]}"  # five, in the challenge's numbers
+    assert (lines[1], lines[-1]) == ("video_test_0000002.avi", "video_test_0003783.avi 48")
+    with pytest.raises(ValueError, match="2 rankings; the challenge's test split has 3783 clips"):
+        submission_lines([[0], [1]])
+    with pytest.raises(ValueError, match=r"clip 3783 has the labels \[4, 4\]"):
+        submission_lines([[0]] * 3_782 + [[4, 4]])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What the VIPriors report's scripts share: how they run at three sizes, the data column, and the networks of Table 2.
+
+Every network starts from a plain one of its depth that was trained until it was half right: phase 1, one training for
+all rows and seeds. On the benchmark the held-out videos are as many for validation as for testing.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from datamodules.datasets.mod_ucf101 import ModUCF101
+from datamodules.synthetic.stand_ins import stand_in
+from datamodules.vipriors import PROXY_DATA, SMOKE_DATA, VipriorsData
+from experiments.harness import Build, Changed, Column, Pretrain, Profile
+from lightning_modules.recipe import Recipe
+from lightning_modules.vipriors import profiles
+from lightning_modules.vipriors.profiles import BEST, deeper, of_tsm, with_one_frame_more
+
+SLOWFAST50, SLOWFAST101, TSM50, TSM101 = "slowfast_r50", "slowfast_r101", "tsm_r50", "tsm_r101"
+CLASSES = 101
+MOD_UCF101 = ModUCF101()
+# Twice the stand-in's held-out videos, since they are shared out between validation and testing.
+MEMBER = dataclasses.replace(stand_in(MOD_UCF101.name), num_val=2 * stand_in(MOD_UCF101.name).num_val)
+
+VALIDATION = Column(
+    title="Acc(%)",
+    group="mod-UCF101, validation",
+    metric="mean_class_acc",
+    data=Build(VipriorsData, source=MOD_UCF101, views=1),
+    test_videos=4742,
+)
+
+# What a network changes in the table's: SlowFast R50 on frames. Each is a row's arguments, but for its label.
+DEEPER: dict[str, Any] = dict(depths=Changed(deeper))
+MODIFIED: dict[str, Any] = dict(module=dict(modifications=BEST), init=SLOWFAST50, classes=CLASSES)
+MODIFIED_DIFF: dict[str, Any] = dict(
+    module=dict(modifications=BEST, residual=True),
+    data=dict(num_frames=Changed(with_one_frame_more)),
+    init=SLOWFAST50,
+    classes=CLASSES,
+)
+TSM: dict[str, Any] = dict(
+    module=dict(architecture="tsm"), data=dict(num_frames=Changed(of_tsm)), init=TSM50, classes=CLASSES
+)
+TSM_UNSHIFTED = TSM | dict(module=dict(architecture="tsm", shift=False))
+
+
+def _phase_one(recipe: Recipe, source: Any) -> Mapping[str, Pretrain]:
+    """Return the plain networks; TSM's sees one frame at a time, and so needs no shift."""
+    clips = Build(VipriorsData, source=source)
+    frames = Build(VipriorsData, source=source, num_frames=1)
+    slowfast: dict[str, Any] = dict(stop_at=profiles.SLOWFAST_STOP_AT)
+    tsm: dict[str, Any] = dict(architecture="tsm", shift=False, stop_at=profiles.TSM_STOP_AT)
+    return {
+        SLOWFAST50: Pretrain(data=clips, recipe=recipe, module=slowfast),
+        SLOWFAST101: Pretrain(data=clips, recipe=recipe, module=slowfast | DEEPER),
+        TSM50: Pretrain(data=frames, recipe=recipe, module=tsm),
+        TSM101: Pretrain(data=frames, recipe=recipe, module=tsm | DEEPER),
+    }
+
+
+PROFILES = {
+    "smoke": Profile(
+        module=profiles.SMOKE_MODULE,
+        data=SMOKE_DATA | dict(source=MEMBER),
+        recipe=profiles.SMOKE_RECIPE,
+        inits=_phase_one(profiles.SMOKE_PRETRAIN_RECIPE, MEMBER),
+        stand_ins=True,
+        tiny=True,
+    ),
+    "proxy": Profile(
+        module=profiles.PROXY_MODULE,
+        data=PROXY_DATA | dict(source=MEMBER),
+        recipe=profiles.PROXY_RECIPE,
+        inits=_phase_one(profiles.PROXY_PRETRAIN_RECIPE, MEMBER),
+        stand_ins=True,
+    ),
+    "paper": Profile(inits=_phase_one(profiles.PAPER_RECIPE, MOD_UCF101)),
+}

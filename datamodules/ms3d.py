@@ -245,14 +245,20 @@ class Ms3dData(ClipDataModule):
         sampler = ShardSampler(len(clips), rank=rank, world_size=world_size)
         return self._loader(clips, sampler, max(1, self.batch_size // self.repository_passes))
 
-    def clips_of(self, videos: Sequence[Video], boxes: Sequence[Box | None] | None = None) -> TestClips:
+    def clips_of(
+        self,
+        videos: Sequence[Video],
+        boxes: Sequence[Box | None] | None = None,
+        reader: FrameReader | None = None,
+    ) -> TestClips:
         """Return videos from anywhere as in testing, one view of each.
 
         Args:
             videos: files or frame folders.
             boxes: of their actors; None leaves the frames whole.
+            reader: of their frames, where they are already in memory; None reads the files.
         """
-        reader: FrameReader = FileReader(tuple(videos))
+        reader = reader or FileReader(tuple(videos))
         if self.tailor is not None:
             reader = TailoredReader(reader, boxes if boxes is not None else (None,) * len(videos), self.tailor)
         opened = OpenSubset(

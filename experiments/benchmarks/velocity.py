@@ -123,7 +123,7 @@ def record(times: Mapping[str, Sequence[Turn]], threads: int) -> dict[str, Any]:
 
 
 def verdict(found: Mapping[str, Any]) -> str:
-    """Say of the published claim whether MS3D judges more videos per second than SlowFast with the views of its paper."""
+    """Say of the published claim whether MS3D judges more videos per second than SlowFast by its paper's views."""
     rows = {row["network"]: row for row in found["networks"]}
     if SLOW_FAST not in rows:
         return f"{CLAIM}: not measured, {SLOW_FAST} was left out"

@@ -25,8 +25,8 @@ PAPER_RECIPE = Recipe(
     batch_size=64,
 )
 
-# The benchmark's clips are 32 pixels wide, the joined maps 8. All pathways have their kernels, strides and lengths; half
-# the channels, four blocks of few layers, of which the later ones are sparse. Width and learning rate by the training
+# The benchmark's clips are 32 pixels wide, the joined maps 8. All pathways have kernels, strides and lengths of theirs;
+# half the channels, four blocks of few layers, the later ones sparse. Width and learning rate by the training
 # loss of MS3D alone: with a quarter of the channels it stays at chance for hundreds of steps.
 PROXY_DENSENET = DenseNet3dSpec(
     block_layers=(2, 3, 4, 3), growth=12, graph=SparseGraph(alpha=0.7), temporal_init="length"

@@ -25,7 +25,7 @@ PAPER_RECIPE = Recipe(
     batch_size=64,
 )
 
-# The benchmark's clips are 32 pixels wide: one halving in front of the dense blocks in place of two. With two the N-pair
+# The benchmark's clips are 32 pixels wide: one halving before the dense blocks in place of two. With two the N-pair
 # loss stays at chance for 1,200 steps, with one it leaves it after 300 (training loss of MS3D alone). All pathways have
 # their kernels and lengths; a quarter of the channels, four blocks of few layers, of which the later ones are sparse.
 PROXY_DENSENET = DenseNet3dSpec(

@@ -15,6 +15,7 @@ from datamodules.base import IMAGENET_MEAN, IMAGENET_STD, ClipDataModule
 from datamodules.boxes import BOXES_FILE, TailoredReader, boxes_of, true_boxes
 from datamodules.class_pairs import ClassPairSampler
 from datamodules.frame_sampling import SegmentSampling
+from datamodules.known_classes import PickedReader, of_known_classes
 from datamodules.subset import OpenSubset
 from datamodules.synthetic.files import default_cache
 from datamodules.synthetic.members import Member
@@ -131,7 +132,7 @@ class Ms3dData(ClipDataModule):
             if self.tailor is not None:
                 opened = dataclasses.replace(opened, reader=self._tailored(opened, name, self.tailor))
             if self.unknown_classes and name != "test":
-                opened = self._of_known_classes(opened)
+                opened = of_known_classes(opened, len(self.class_names), self.unknown_classes)
             self._subsets[name] = opened
         return self._subsets[name]
 
@@ -144,18 +145,6 @@ class Ms3dData(ClipDataModule):
         if nobody := sum(box is None for box in boxes):
             rank_zero_warn(f"{self.source.name}: {nobody} of {len(boxes)} {name} videos have no box and stay whole")
         return TailoredReader(opened.reader, boxes, tailor)
-
-    def _of_known_classes(self, opened: OpenSubset) -> OpenSubset:
-        known = len(self.class_names) - self.unknown_classes
-        kept = [position for position, video in enumerate(opened.videos) if video.label < known]
-        if known < 1 or not kept:
-            raise ValueError(f"unknown_classes={self.unknown_classes} of {len(self.class_names)} leave none to train")
-        return dataclasses.replace(
-            opened,
-            videos=tuple(opened.videos[position] for position in kept),
-            reader=PickedReader(opened.reader, kept),
-            source_index=opened.source_index[kept],
-        )
 
     def rates(self, name: str) -> VarianceRates | None:
         """Return the step probabilities of a subset's videos; None where frames are not drawn by them."""
@@ -245,36 +234,26 @@ class Ms3dData(ClipDataModule):
         sampler = ShardSampler(len(clips), rank=rank, world_size=world_size)
         return self._loader(clips, sampler, max(1, self.batch_size // self.repository_passes))
 
-    def clips_of(self, videos: Sequence[Video], boxes: Sequence[Box | None] | None = None) -> TestClips:
+    def clips_of(
+        self,
+        videos: Sequence[Video],
+        boxes: Sequence[Box | None] | None = None,
+        reader: FrameReader | None = None,
+    ) -> TestClips:
         """Return videos from anywhere as in testing, one view of each.
 
         Args:
             videos: files or frame folders.
             boxes: of their actors; None leaves the frames whole.
+            reader: of their frames, where they are already in memory; None reads the files.
         """
-        reader: FrameReader = FileReader(tuple(videos))
+        reader = reader or FileReader(tuple(videos))
         if self.tailor is not None:
             reader = TailoredReader(reader, boxes if boxes is not None else (None,) * len(videos), self.tailor)
         opened = OpenSubset(
             videos=tuple(videos), reader=reader, missing=(), source_index=np.zeros(len(videos), dtype=np.int64)
         )
         return self._test_clips(opened, VarianceRates(reader) if self.by_rate else None, views=1)
-
-
-class PickedReader:
-    """Read some of another reader's videos.
-
-    Args:
-        reader: of all.
-        positions: there, of those that remain.
-    """
-
-    def __init__(self, reader: FrameReader, positions: Sequence[int]) -> None:
-        self.reader, self.positions = reader, tuple(positions)
-
-    def read(self, index: int, choose: Callable[[int], np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
-        """See :class:`~datamodules.video_sampling.FrameReader`."""
-        return self.reader.read(self.positions[index], choose)
 
 
 # The embedded benchmark: frames of 40 pixels, crops of 32; rings of one pixel, as the frames are that much smaller. No

@@ -27,6 +27,7 @@ NETWORKS: Mapping[str, Sizes] = {
     "ECO": profiles.ECO,
     SLOW_FAST: profiles.SLOW_FAST,
 }
+VELOCITY = {"C3D": "< 0.5", "I3D": "-", "T3D": "7.4", "ECO": "20.8", SLOW_FAST: "0.9", MS3D: "11.9"}  # Table I, printed
 DEFAULT = (MS3D, SLOW_FAST, R3D18)  # the others: --rows all
 ABOUT = {
     "C3D": "the paper's row is the mean of a ResNet3D and a DenseNet3D; here C3D itself, and those two below.",

@@ -1,0 +1,183 @@
+"""Time MS3D and the networks of its Table I, in videos per second: the table's third column by one stated protocol.
+
+Full-size networks with 400 classes and random weights, one video at a time, its frames decoded and in memory: 300
+frames of 320 x 240, ten seconds of a Kinetics video. What is timed is all that follows: rates and sampling, tailoring
+(MS3D), scaling and cropping, the network, and the nearest class centre or the classifier. All take turns in one
+process, in another order each round. One view is timed; what a network's own paper tests with is multiplied. Writes
+results/benchmarks/velocity.md and .json.
+
+Run: python experiments/benchmarks/velocity.py [--rounds N] [--threads N] [--only NAME ...]      (some minutes)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from datamodules.ms3d import Ms3dData
+from datamodules.video import Video
+from datamodules.video_sampling import collate
+from experiments.benchmarks.turns import Turn, take_turns
+from experiments.harness import Build
+from experiments.harness.provenance import hardware, versions
+from experiments.harness.store import results_folder, write_atomic
+from experiments.ms3d_profiles import MS3D, NETWORKS, SLOW_FAST, VELOCITY, own_clips
+from lightning_modules.ms3d import Ms3d, profiles
+
+NUM_CLASSES = 400
+FRAMES, HEIGHT, WIDTH = 300, 240, 320
+BOX = (0.3, 0.2, 0.7, 0.9)  # of an actor; where it lies hardly matters for time
+VIDEO = Video(id="in memory", path=Path("in memory"), label=0, label_name="")
+VIEWS = {SLOW_FAST: 30, "I3D": 30, "ResNet3D": 10, "C3D": 10}  # of their own papers; the others are counted with one
+CLAIM = "M15"  # MS3D > Slow-Fast, videos per second: 11.9 against 0.9
+
+Infer = Callable[[], torch.Tensor]
+
+
+class InMemory:
+    """Read the frames of a video that is in memory.
+
+    Args:
+        frames: ``(n, H, W, 3)`` uint8.
+    """
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self.frames = frames
+
+    def read(self, index: int, choose: Callable[[int], np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
+        """See :class:`~datamodules.video_sampling.FrameReader`."""
+        indices = choose(len(self.frames))
+        return self.frames[indices], indices, len(self.frames)
+
+
+def moving_video(num_frames: int = FRAMES, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Return a video in which noise shifts by a pixel each frame."""
+    noise = np.random.default_rng(0).integers(0, 256, (height, width + num_frames, 3)).astype(np.uint8)
+    return np.stack([noise[:, t : t + width] for t in range(num_frames)])
+
+
+def prepared(label: str, frames: np.ndarray) -> Infer:
+    """Return a function that judges a video with one of Table I's networks, from frames in memory to scores.
+
+    Args:
+        label: row of the table.
+        frames: ``(n, H, W, 3)`` uint8.
+    """
+    torch.manual_seed(0)
+    data = Build(Ms3dData, source=None)
+    if label == MS3D:
+        module = Ms3d(num_classes=NUM_CLASSES, recipe=profiles.PAPER_RECIPE).eval()
+    else:
+        module = Ms3d(
+            backbone=NETWORKS[label].paper, loss=None, num_classes=NUM_CLASSES, recipe=profiles.PAPER_RECIPE
+        ).eval()
+        data = data.with_arguments(own_clips(NETWORKS[label]), where=label)
+    source, reader = Ms3dData(**data.resolved()), InMemory(frames)
+
+    def infer() -> torch.Tensor:
+        sample = source.clips_of((VIDEO,), (BOX,), reader)[0]  # new each time: nothing is remembered of the video
+        batch = source.on_after_batch_transfer(collate([sample]), 0)
+        with torch.inference_mode():
+            return module(batch.clips)
+
+    return infer
+
+
+def record(times: Mapping[str, Sequence[Turn]], threads: int) -> dict[str, Any]:
+    """Return what was measured: per network the median seconds of a view, and videos per second.
+
+    Args:
+        times: of each network, in turns; MS3D among them.
+        threads: torch's.
+    """
+    seconds = {label: statistics.median(turn.wall_ms for turn in turns) / 1e3 for label, turns in times.items()}
+    rows = []
+    for label, turns in times.items():
+        ratios = [other.wall_ms / own.wall_ms for own, other in zip(turns, times[MS3D], strict=True)]
+        views = VIEWS.get(label, 1)
+        rows.append({
+            "network": label,
+            "published_videos_per_sec": VELOCITY.get(label),
+            "seconds_per_view": round(seconds[label], 4),
+            "videos_per_sec_one_view": round(1 / seconds[label], 4),
+            "times_ms3d_one_view": round(statistics.median(ratios), 3),
+            "views": views,
+            "videos_per_sec": round(1 / seconds[label] / views, 4),
+        })  # fmt: skip
+    return {
+        "video": f"{FRAMES} frames of {WIDTH} x {HEIGHT}, in memory",
+        "threads": threads,
+        "rounds": len(times[MS3D]),
+        "hardware": hardware(),
+        "versions": versions(),
+        "networks": rows,
+    }
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """Say of the published claim whether MS3D judges more videos per second than SlowFast by its paper's views."""
+    rows = {row["network"]: row for row in found["networks"]}
+    if SLOW_FAST not in rows:
+        return f"{CLAIM}: not measured, {SLOW_FAST} was left out"
+    ratio = rows[MS3D]["videos_per_sec"] / rows[SLOW_FAST]["videos_per_sec"]
+    single = 1 / rows[SLOW_FAST]["times_ms3d_one_view"]
+    said = "reproduced" if ratio > 1 else "not reproduced"
+    return (
+        f"{CLAIM}: {MS3D} > {SLOW_FAST} (published 11.9 against 0.9, 13.2 times): {said}, {ratio:.1f} times with "
+        f"SlowFast's {rows[SLOW_FAST]['views']} views, {single:.2f} times with one view each"
+    )
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """Return the record as a page."""
+    lines = [
+        "# Velocity of MS3D and the networks of its Table I",
+        "",
+        f"Full-size networks, 400 classes, one video at a time ({found['video']}), {found['threads']} thread(s), "
+        f"{found['hardware']}; medians over {found['rounds']} rounds in which all take turns. Sampling, scaling, "
+        "network and judgement are timed, decoding is not. The paper names no hardware and no protocol. Written by "
+        "`python experiments/benchmarks/velocity.py`.",
+        "",
+        "| | published, videos/s | s per view | videos/s, one view | × MS3D, one view | its paper's views | videos/s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in found["networks"]:
+        lines.append(
+            f"| {row['network']} | {row['published_videos_per_sec'] or '–'} | {row['seconds_per_view']:.2f} | "
+            f"{row['videos_per_sec_one_view']:.3f} | {row['times_ms3d_one_view']:.2f} | {row['views']} | "
+            f"{row['videos_per_sec']:.3f} |"
+        )
+    return "\n".join([*lines, "", verdict(found)]) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", nargs="+", choices=tuple(NETWORKS), help="these beside MS3D")
+    parser.add_argument("--out", type=Path, help="folder to write to; by default results/benchmarks")
+    given = parser.parse_args(argv)
+    if given.rounds < 1 or given.threads < 1:
+        parser.error("--rounds and --threads must be 1 or more")
+    torch.set_num_threads(given.threads)
+    frames, labels = moving_video(), [MS3D, *(given.only or NETWORKS)]
+    ready = [prepared(label, frames) for label in track(labels, "building")]
+    turns = take_turns(ready, turns=given.rounds, warm_up=1)
+    found = record(dict(zip(labels, turns, strict=True)), given.threads)
+    out = given.out or results_folder() / "benchmarks"
+    write_atomic(out / "velocity.json", json.dumps(found, indent=1) + "\n")
+    write_atomic(out / "velocity.md", markdown(found))
+    print(markdown(found))
+
+
+if __name__ == "__main__":
+    main()

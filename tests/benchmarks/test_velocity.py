@@ -1,0 +1,48 @@
+"""Velocities follow from the times of the turns, and what is timed goes from frames in memory to class scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from experiments.benchmarks import velocity
+from experiments.benchmarks.turns import Turn
+from experiments.benchmarks.velocity import markdown, moving_video, prepared, record, verdict
+from experiments.ms3d_profiles import MS3D, SLOW_FAST
+from lightning_modules.ms3d import Ms3d
+from lightning_modules.ms3d.profiles import SMOKE_MS3D
+
+
+def turns(*milliseconds: float) -> list[Turn]:
+    return [Turn(wall, wall) for wall in milliseconds]
+
+
+def test_videos_per_second_are_those_of_the_median_and_of_all_views():
+    found = record({MS3D: turns(100, 200, 900), SLOW_FAST: turns(50, 100, 300)}, threads=1)
+    own, other = found["networks"]
+    assert own["videos_per_sec_one_view"] == own["videos_per_sec"] == 5.0 and own["times_ms3d_one_view"] == 1.0
+    assert other["videos_per_sec_one_view"] == 10.0 and other["views"] == 30
+    assert other["videos_per_sec"] == pytest.approx(10 / 30, abs=1e-4)
+    assert other["times_ms3d_one_view"] == 2.0, "the median of the ratios within a round: 2, 2 and 3"
+    assert "reproduced, 15.0 times with SlowFast's 30 views, 0.50 times with one view each" in verdict(found)
+    assert f"| {SLOW_FAST} | 0.9 | 0.10 | 10.000 | 2.00 | 30 | 0.333 |" in markdown(found)
+    slower = record({MS3D: turns(900), SLOW_FAST: turns(10)}, threads=1)
+    assert "not reproduced" in verdict(slower)
+    assert "was left out" in verdict(record({MS3D: turns(1)}, threads=1))
+
+
+def test_what_is_timed_samples_scales_and_judges_one_view(monkeypatch):
+    seen: list[torch.Size] = []
+
+    class Small(Ms3d):
+        def forward(self, clips):
+            seen.append(clips.shape)
+            return clips.mean((1, 2, 3, 4, 5))[:, None]
+
+    monkeypatch.setattr(velocity, "Ms3d", lambda **given: Small(**{**given, "backbone": SMOKE_MS3D}))
+    frames = moving_video(60, 120, 160)
+    assert np.array_equal(frames[1, :, :-1], frames[0, :, 1:])
+    for label in (MS3D, "ResNet3D"):
+        prepared(label, frames)()
+    assert seen == [(1, 1, 3, 49, 224, 224), (1, 1, 3, 16, 112, 112)]

@@ -6,6 +6,7 @@ processes and can be repeated after an interruption.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -74,9 +75,20 @@ def labelled_frames(record: Video, num_frames: int, fps: float | None) -> tuple[
     """Return the first frame and the end frame of the labelled part; the whole file where none is given.
 
     It may be annotated in frames, or in seconds, which mean nothing in a folder of frames without a rate. A part that
-    reaches beyond the file is cut; one that lies beyond it leaves the last frame.
+    reaches beyond the file is cut, with a warning if it is annotated in frames; one in seconds that lies beyond it
+    leaves the last frame.
+
+    Raises:
+        UndecodableVideoError: a part annotated in frames lies beyond the file.
     """
     first, end = record.start_frame or 0, record.end_frame or num_frames
+    if max(first + 1, end) > num_frames:
+        reason = (
+            f"{record.id} is annotated as its frames {first} to {max(first + 1, end) - 1} (from 0); it has {num_frames}"
+        )
+        if first >= num_frames:
+            raise UndecodableVideoError(record.path, reason)
+        warnings.warn(f"{record.path}: {reason}; the part is cut", stacklevel=2)
     if record.start_sec is not None and fps is not None:
         first = int(record.start_sec * fps)
         end = num_frames if record.end_sec is None else int(np.ceil(record.end_sec * fps))

@@ -72,6 +72,13 @@ class VideoFile:
         """Return the width of a frame in pixels, after rotation."""
         return self._upright_size()[1]
 
+    @property
+    def quarter_turns(self) -> int:
+        """Return by how many quarter turns, counter-clockwise, frames are turned to be upright: 0 to 3."""
+        self._upright_size()
+        assert self._quarter_turns is not None
+        return self._quarter_turns % 4
+
     def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """See :meth:`datamodules.video_reader.OpenVideo.read`."""
         asked = checked_indices(indices)

@@ -75,11 +75,7 @@ def labelled_frames(record: Video, num_frames: int, fps: float | None) -> tuple[
     """Return the first frame and the end frame of the labelled part; the whole file where none is given.
 
     It may be annotated in frames, or in seconds, which mean nothing in a folder of frames without a rate. A part that
-    reaches beyond the file is cut, with a warning if it is annotated in frames; one in seconds that lies beyond it
-    leaves the last frame.
-
-    Raises:
-        UndecodableVideoError: a part annotated in frames lies beyond the file.
+    reaches beyond the file is cut. One in seconds that lies beyond it leaves the last frame, one in frames raises.
     """
     first, end = record.start_frame or 0, record.end_frame or num_frames
     if max(first + 1, end) > num_frames:
@@ -197,7 +193,8 @@ class TrainClips(Dataset):
 
         try:
             frames, indices, num_frames = self.reader.read(position, choose)
-        except UndecodableVideoError:
+        except UndecodableVideoError as error:
+            warnings.warn(f"left out of training: {error}", stacklevel=2)
             return None
         clips, label = self.transform(to_clips(frames), self.videos[position].label, rng)
         ignored = self.rejects is not None and self.rejects(position, num_frames, self.sampling.span)
@@ -216,7 +213,7 @@ class TestClips(Dataset):
         views: V, number of temporal views.
         frame_order: ``forward``; ``shuffled`` and ``repeated`` (the middle frame only) are controls which show whether
             a network uses time.
-        source_index: which of several concatenated data sets each video belongs to; None for a single one.
+        source_index: see :class:`TrainClips`.
     """
 
     def __init__(

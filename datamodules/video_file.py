@@ -73,6 +73,11 @@ class VideoFile:
         return self._upright_size()[1]
 
     @property
+    def counted(self) -> bool:
+        """Say whether ``num_frames`` comes from decoding the whole stream, not from its packets."""
+        return self._index is None
+
+    @property
     def quarter_turns(self) -> int:
         """Return by how many quarter turns, counter-clockwise, frames are turned to be upright: 0 to 3."""
         self._upright_size()

@@ -208,11 +208,9 @@ class TestClips(Dataset):
         videos: the subset.
         reader: where frames come from.
         sampling: gives view indices from a video's length.
-        transform: ``(clips, label, rng) -> (clips, label)``, deterministic; it may cut several crops of each view,
-            which then follow each other.
+        transform: ``(clips, label, rng) -> (clips, label)``, deterministic; a view's crops, if several, are in a row.
         views: V, number of temporal views.
-        frame_order: ``forward``; ``shuffled`` and ``repeated`` (the middle frame only) are controls which show whether
-            a network uses time.
+        frame_order: ``forward``; ``shuffled`` and ``repeated`` (the middle frame) show whether a network uses time.
         source_index: see :class:`TrainClips`.
     """
 

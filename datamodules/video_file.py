@@ -121,6 +121,8 @@ class VideoFile:
             rate = stream.average_rate or stream.guessed_rate
             self.fps = float(rate) if rate else None
             self._stream, self._context = stream, stream.codec_context
+            if self._context is None:
+                raise UndecodableVideoError(self.path, "there is no decoder for its video stream")
             if not self._context.width or not self._context.height:
                 raise UndecodableVideoError(self.path, "its video stream has no frame size")
         except BaseException:

@@ -1,6 +1,6 @@
 """Every table starts at the paper's size on look-alikes of the official trees: real network, recipe, sampling, test.
 
-By default one step of a row of some scripts, in a minute or so of one core; with ``pytest -m on_request`` a row of every
+By default one step of a row of some scripts, in about a minute; with ``pytest -m on_request`` a row of every
 script, and two steps of the first and last rows on every data set.
 """
 

@@ -10,6 +10,7 @@ from typing import Any
 from datamodules.data_fingerprint import data_fingerprint
 from datamodules.datasets.given_video import GivenVideo
 from datamodules.datasets.joint import Joint, needs_root, root_of
+from datamodules.decode_index import size_on_disk
 from datamodules.synthetic.members import Member
 from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness.build import with_fields
@@ -31,7 +32,7 @@ def evaluation(table: Table, row: Row, column: Column, seed: int, options: Optio
     if options.video is not None and options.video_class is not None:
         labels = data.arguments["source"].class_names(trained.data_root)
         path = options.video.resolve()
-        source = GivenVideo(path=path, label_name=options.video_class, labels=labels, size=_size_on_disk(path))
+        source = GivenVideo(path=path, label_name=options.video_class, labels=labels, size=size_on_disk(path))
         data = data.with_arguments({"source": source}, where="--video")
     return Evaluation(training=trained, data=data, runtime=row.runtime)
 

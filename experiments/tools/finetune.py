@@ -59,6 +59,7 @@ MODULES = {
     "action_net": Start("experiments.action_net_table1", "ACTION-Net", "Jester"),
     "kpsem": Start("experiments.kpsem_table2", "MF-KPSEM", "HMDB51 split 1"),
     "ligar": Start("experiments.ligar_table3", "w/o ACS", "UCF-101"),
+    "ms3d": Start("experiments.ms3d_ablations", "whole frames (no tailoring)", "HMDB-51"),  # needs no person detector
 }
 
 

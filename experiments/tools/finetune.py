@@ -14,10 +14,8 @@ Run: python experiments/tools/finetune.py --module action_net --init FILE --data
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +24,7 @@ from typing import Any
 
 from datamodules.augmentation_files import POOL_FILE
 from datamodules.datasets.csv_list import CsvList
-from datamodules.datasets.folder import video_paths, visible_folders
+from datamodules.datasets.held_out import hold_out
 from datamodules.survey import FEW, Survey, survey
 from datamodules.transforms import Compose, CrossNorm
 from experiments.harness import Changed, Table, arguments
@@ -70,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not given.data_root.is_dir():
             raise ValueError(f"--data-root {given.data_root}: no such folder")
         if given.hold_out is not None:
-            given.data, given.lists = "csv", hold_out(given.data_root, given.hold_out)
+            given.data = "csv"
+            given.lists, tested, total = hold_out(given.data_root, given.hold_out, results_folder() / "runs" / "lists")
+            print(f"held out {tested:,} of {total:,} videos for testing; lists: {given.lists}", flush=True)
         flags = harness_flags(given)
         options = arguments.options(flags)
         found = survey(options.data, given.data_root)
@@ -253,50 +253,6 @@ def make_pool_if_needed(training: Training, root: Path, jobs: int) -> None:
     if needed and not (root / POOL_FILE).is_file():
         print("CrossNorm draws from the statistics of your clips; they are measured once:", flush=True)
         print(make_pool(data, root / POOL_FILE, jobs), flush=True)
-
-
-def hold_out(root: Path, percent: int) -> Path:
-    """Write lists that keep a part of each class for testing; return their folder.
-
-    Which videos is decided by a hash of their names: the same ones every time, whatever is added.
-
-    Args:
-        root: holds a folder per class, itself or in train/.
-        percent: of each class, rounded, at least one video.
-
-    Raises:
-        ValueError: not 1 to 50 percent, there is a val/, or a class with fewer than two videos.
-    """
-    if not 1 <= percent <= 50:
-        raise ValueError(f"--hold-out {percent}; accepted: 1 to 50 percent")
-    if (root / "val").is_dir():
-        raise ValueError(f"--hold-out: {root} has val/, which is what is tested on; leave the flag out")
-    base = root / "train" if (root / "train").is_dir() else root
-    classes = sorted(folder.name for folder in visible_folders(base))
-    rows: dict[str, list[str]] = {"train": [], "val": []}
-    for name in classes:
-        files = [path.relative_to(root).as_posix() for path in video_paths(base / name)]
-        if len(files) < 2:
-            raise ValueError(
-                f"{base / name} holds {len(files)} video(s); one to train on and one to test on are needed"
-            )
-        ranked = sorted(files, key=lambda file: hashlib.sha256(file.encode()).digest())
-        tested = set(ranked[: max(1, round(len(files) * percent / 100))])
-        for file in files:
-            if any(letter in file + name for letter in '",\n'):
-                raise ValueError(f"{file!r}: a name with a comma, a quote or a line break cannot stand in a list")
-            rows["val" if file in tested else "train"].append(f"{file},{name}")
-    if not classes:
-        raise ValueError(f"{base} holds no folder per class")
-    lists = {split: "video,label\n" + "".join(f"{row}\n" for row in found) for split, found in rows.items()}
-    digest = hashlib.sha256("".join(lists.values()).encode()).hexdigest()[:12]
-    folder = results_folder() / "runs" / "lists" / digest
-    folder.mkdir(parents=True, exist_ok=True)
-    for split, text in lists.items():
-        (folder / f"{split}.csv").write_text(text, encoding="utf-8")
-    counts = Counter({split: len(found) for split, found in rows.items()})
-    print(f"held out {counts['val']:,} of {counts.total():,} videos for testing; lists: {folder}", flush=True)
-    return folder
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from datamodules.datasets.held_out import hold_out
 from experiments.harness.store import RESULTS_VARIABLE
 from experiments.tools import finetune
 from tests.datamodules.own_videos import write_own_videos
@@ -57,12 +58,13 @@ def test_a_part_of_each_class_is_held_out_the_same_every_time(tmp_path, results,
         path.unlink()
     for folder in ((root / "val/run"), (root / "val/walk"), (root / "val")):
         folder.rmdir()
-    first = finetune.hold_out(root, 40)
+    first, tested, total = hold_out(root, 40, tmp_path)
+    assert (tested, total) == (4, 10)
     lists = {name: (first / f"{name}.csv").read_text().splitlines() for name in ("train", "val")}
     assert [len(rows) for rows in lists.values()] == [7, 5] and not set(lists["train"][1:]) & set(lists["val"][1:])
-    assert finetune.hold_out(root, 40) == first
+    assert hold_out(root, 40, tmp_path)[0] == first
     (root / "train/run/0.mp4").rename(root / "train/run/new.mp4")
-    again = (finetune.hold_out(root, 40) / "val.csv").read_text().splitlines()
+    again = (hold_out(root, 40, tmp_path)[0] / "val.csv").read_text().splitlines()
     assert set(again) & set(lists["val"]) >= {row for row in lists["val"] if row.endswith("walk")}
     assert tune(root, "--hold-out", "40", "--dry-run") == 0 and "held out 4 of 10" in capsys.readouterr().out
 

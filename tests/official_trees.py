@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from datamodules.augmentation_files import IMAGE_FOLDER, POOL_FILE
+from datamodules.boxes import BOXES_FILE, box_key, read_boxes, write_boxes
 from datamodules.datasets.jester import CLASSES as JESTER_CLASSES
 from datamodules.datasets.something_something import SomethingSomethingV1, SomethingSomethingV2
 from datamodules.transforms import write_pool
@@ -20,6 +21,7 @@ from tests.datamodules.datasets.test_hmdb51 import write_lists as write_hmdb51_l
 from tests.datamodules.test_datasets_ucf101 import write_lists as write_ucf101_lists
 
 ON_DISK = {"train": 5, "val": 1, "test": 2}
+KINETICS_HEADER = "label,youtube_id,time_start,time_end,split"
 FRAMES, PIXELS = 24, (48, 64)
 
 
@@ -86,13 +88,18 @@ def write_egogesture(root: Path) -> None:
         (scene / "Group1.csv").write_text("1,1,20\n83,21,24\n")
 
 
+def write_kinetics400(root: Path) -> None:
+    for part, count, letter in (("train", 246_535, "t"), ("val", 19_906, "v")):
+        rows = [f"action {n % 400},{letter}{n:010d},0,10,{part}" for n in range(count)]
+        (root / f"kinetics-400_{part}.csv").write_text("\n".join([KINETICS_HEADER, *rows]) + "\n")
+
+
 def write_mini_kinetics(root: Path) -> None:
-    header = "label,youtube_id,time_start,time_end,split"
     for part, each, letter in (("train", 400, "t"), ("val", 25, "v")):
         ids = [f"{letter}{n:010d}" for n in range(200 * each)]
         (root / f"{part}_ytid_list.txt").write_text("\n".join(ids) + "\n")
         rows = [f"action {n % 200},{key},0,10,{part}" for n, key in enumerate(ids)]
-        (root / f"kinetics-400_{part}.csv").write_text("\n".join([header, *rows]) + "\n")
+        (root / f"kinetics-400_{part}.csv").write_text("\n".join([KINETICS_HEADER, *rows]) + "\n")
 
 
 TREES: dict[str, Callable[[Path], None]] = {  # by the folder's name, which is that of the data set
@@ -100,6 +107,7 @@ TREES: dict[str, Callable[[Path], None]] = {  # by the folder's name, which is t
     "egogesture": write_egogesture,
     "hmdb51": write_hmdb51,
     "jester": write_jester,
+    "kinetics400": write_kinetics400,
     "minikinetics200": write_mini_kinetics,
     "somethingsomethingv1": write_something_v1,
     "somethingsomethingv2": write_something_v2,
@@ -121,9 +129,12 @@ def ensure_tree(source: Any, name: str, data_root: Path) -> None:
         TREES[name](root)
         write_pool(torch.rand(8, 2, 3, generator=torch.Generator().manual_seed(0)) * 50 + 60, root / POOL_FILE)
         write_frames(root / IMAGE_FOLDER, 2, "{:03d}.jpg", height=48, width=64)
-    for subset, number in ON_DISK.items():
-        for video in source.videos(root, subset)[:number]:
-            write_one(video)
+    present = [video for subset, number in ON_DISK.items() for video in source.videos(root, subset)[:number]]
+    for video in present:
+        write_one(video)
+    boxes = read_boxes(root / BOXES_FILE) if (root / BOXES_FILE).exists() else {}
+    boxes |= {box_key(video, root): None for video in present}
+    write_boxes(root / BOXES_FILE, boxes, detector="none: whole frames")
 
 
 def write_one(video: Video) -> None:

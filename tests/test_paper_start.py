@@ -96,10 +96,10 @@ def start(place: Path, name: str, label: str, group: str, steps: int) -> dict:
             for part in column.parts:
                 source = part.arguments["source"]
                 ensure_tree(source, disk_name(source), root)
-    # LIGAR's head normalises embeddings over the batch, of which it needs two.
+    # LIGAR's head normalises embeddings over the batch, of which it needs two; MS3D's batches are pairs of classes.
     scratch = tuple((init, "none") for init in initialisations(table, "paper"))
     options = Options(profile="paper", seeds=(0,), data_root=root, limit_batches=steps, views=1, init_files=scratch,
-                      batch_size=2 if table.paper == "ligar" else 1)  # fmt: skip
+                      batch_size={"ligar": 2, "ms3d": 4}.get(table.paper, 1))  # fmt: skip
     cells = TableCells(table, options, store, rows=(label,), controls=False, groups=(group,))
     runtime = Runtime(store=store, tracking=Tracking.none(), report=lambda state: None)
     wanted = list(cells.wanted())

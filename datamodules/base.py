@@ -111,6 +111,7 @@ class ClipDataModule(L.LightningDataModule):
         self.mean, self.std = mean, std
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
         self.missing: dict[str, tuple[Video, ...]] = {}
+        self.undecodable: dict[str, tuple[Video, ...]] = {}
         self._subsets: dict[str, OpenSubset] = {}
         self._train_clips: TrainClips | None = None
         self._true_segments: np.ndarray | None = None
@@ -146,7 +147,8 @@ class ClipDataModule(L.LightningDataModule):
     def subset(self, name: str) -> tuple[tuple[Video, ...], FrameReader]:
         """Return the videos of ``train``, ``val`` or ``test`` that are on disk, and their reader.
 
-        Videos that the annotations list and the disk lacks are kept in :attr:`missing`.
+        Videos that the annotations list and the disk lacks are kept in :attr:`missing`, training videos that the index
+        of decoded videos excludes in :attr:`undecodable`.
 
         Raises:
             ValueError: no video of the subset is on disk; or none of one set's of a joint source.
@@ -158,6 +160,7 @@ class ClipDataModule(L.LightningDataModule):
         if name not in self._subsets:
             self._subsets[name] = open_subset(self.source, self.data_root, name)
             self.missing[name] = self._subsets[name].missing
+            self.undecodable[name] = self._subsets[name].undecodable
         return self._subsets[name]
 
     def train_transform(self) -> Compose:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
+from itertools import pairwise
+from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -18,24 +21,44 @@ NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)$")
 class FrameFolder:
     """Read frames of a folder of images named by number: ``img_00001.jpg``, ``00001.jpg``, ``000001.png``.
 
-    The numbers give the order only; they may start anywhere and have gaps. Hidden files, other suffixes and
-    optical flow (``x_``, ``y_``) are passed over. An image that cannot be read is replaced by the last
-    readable one before it (the first after it at the start) and sets ``truncated``. See
+    The numbers may start anywhere and rise in equal steps. Hidden files, other suffixes and optical flow (``x_``,
+    ``y_``) are passed over. An image that cannot be read is replaced by the last readable one before it (the first
+    after it at the start) and sets ``truncated``; so is one that a gap in the numbers shows to be absent, with a
+    warning that names it: the frames after a gap keep the place that annotations in frames mean. See
     :class:`datamodules.video_reader.OpenVideo`.
+
+    Attributes:
+        first_number: number of the first image.
+        absent: numbers of the absent images.
 
     Args:
         path: the folder.
 
     Raises:
-        UndecodableVideoError: no image, or several differently named series of images.
+        UndecodableVideoError: no image, several differently named series of images, or more images absent than there.
     """
 
     fps: float | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.truncated = False
-        self._images = numbered_images(path)
+        images = numbered_images(path)
+        numbers = complete_numbers(list(images))
+        self.first_number, self.absent = numbers[0], tuple(number for number in numbers if number not in images)
+        self.truncated = bool(self.absent)
+        if len(self.absent) > len(images):
+            raise UndecodableVideoError(
+                path,
+                f"of the images {numbers[0]} to {numbers[-1]} only {len(images)} are there, "
+                f"{len(self.absent)} are absent: {spans(self.absent)}",
+            )
+        if self.absent:
+            warnings.warn(
+                f"{path}: {len(self.absent)} of the images {numbers[0]} to {numbers[-1]} absent "
+                f"({spans(self.absent)}); the one before stands in",
+                stacklevel=2,
+            )
+        self._images = [images.get(number) for number in numbers]
         self.num_frames = len(self._images)
         self._size: tuple[int, int] | None = None
 
@@ -69,15 +92,18 @@ class FrameFolder:
 
     def _nearest_readable(self, index: int) -> np.ndarray:
         for candidate in (*range(index, -1, -1), *range(index + 1, self.num_frames)):
-            frame = read_image(self._images[candidate])
+            image = self._images[candidate]
+            frame = None if image is None else read_image(image)
             if frame is not None:
                 return frame
             self.truncated = True
         raise UndecodableVideoError(self.path, f"none of its {self.num_frames} images can be read")
 
 
-def numbered_images(folder: Path) -> list[Path]:
-    """Return the images of the folder's one series, sorted by number.
+def numbered_images(folder: Path) -> dict[int, Path]:
+    """Return the images of the folder's one series by number, ascending.
+
+    Of two with one number (``1.jpg``, ``01.png``) the first by name is taken.
 
     Raises:
         UndecodableVideoError: no numbered image, or several series.
@@ -92,7 +118,34 @@ def numbered_images(folder: Path) -> list[Path]:
         raise UndecodableVideoError(folder, "the folder holds no numbered jpg or png image")
     if len(frames) > 1:
         raise UndecodableVideoError(folder, f"the folder holds several series of images: {sorted(frames)}")
-    return [path for _, _, path in sorted(next(iter(frames.values())))]
+    images: dict[int, Path] = {}
+    for number, _, path in sorted(next(iter(frames.values()))):
+        images.setdefault(number, path)
+    return images
+
+
+def complete_numbers(numbers: Sequence[int]) -> range:
+    """Return the numbers that a series has without gaps: from its first to its last in its own step.
+
+    The step is the greatest that reaches all of them, so a folder of every fifth frame lacks nothing.
+
+    Args:
+        numbers: those there, ascending, at least one.
+    """
+    step = gcd(*(after - before for before, after in pairwise(numbers))) or 1
+    return range(numbers[0], numbers[-1] + 1, step)
+
+
+def spans(numbers: Sequence[int], *, shown: int = 5) -> str:
+    """Return ascending numbers for messages, neighbours joined: ``3, 5 to 9``."""
+    text: list[str] = []
+    first = 0
+    for position in range(1, len(numbers) + 1):
+        if position == len(numbers) or numbers[position] != numbers[position - 1] + 1:
+            last = numbers[position - 1]
+            text.append(str(last) if numbers[first] == last else f"{numbers[first]} to {last}")
+            first = position
+    return ", ".join(text[:shown]) + (", ..." if len(text) > shown else "")
 
 
 def read_image(path: Path) -> np.ndarray | None:

@@ -12,6 +12,7 @@ import numpy as np
 from datamodules.batch import ClipBatch
 from datamodules.datasets.joint import Joint, member_root, part_root, parts_of
 from datamodules.datasets.source import Subset, missing_videos
+from datamodules.decode_index import without_undecodable
 from datamodules.synthetic.decoded import DecodedVideos
 from datamodules.synthetic.members import Member, true_segments
 from datamodules.video import Video
@@ -27,12 +28,15 @@ class OpenSubset:
         reader: reads them by position.
         missing: those listed and not on disk.
         source_index: ``(len(videos),)`` which of the source's data sets each belongs to.
+        undecodable: training videos on disk that are left out because the index of decoded videos says that they give
+            no frame. Those of ``val`` and ``test`` stay in: they count as wrong.
     """
 
     videos: tuple[Video, ...]
     reader: FrameReader
     missing: tuple[Video, ...]
     source_index: np.ndarray
+    undecodable: tuple[Video, ...] = ()
 
 
 class JointReader:
@@ -64,20 +68,22 @@ def open_subset(source: Any, data_root: Path | None, name: Subset) -> OpenSubset
     if not isinstance(source, Joint):
         return parts[0]
     relabelled = [
-        (source.relabelled(i, part.videos, data_root), source.relabelled(i, part.missing, data_root))
+        tuple(source.relabelled(i, v, data_root) for v in (part.videos, part.missing, part.undecodable))
         for i, part in enumerate(parts)
     ]
     lengths = [len(part.videos) for part in parts]
     return OpenSubset(
-        videos=tuple(video for videos, _ in relabelled for video in videos),
+        videos=tuple(video for videos, _, _ in relabelled for video in videos),
         reader=JointReader([part.reader for part in parts], lengths),
-        missing=tuple(video for _, missing in relabelled for video in missing),
+        missing=tuple(video for _, missing, _ in relabelled for video in missing),
         source_index=np.repeat(np.arange(len(parts)), lengths),
+        undecodable=tuple(video for _, _, undecodable in relabelled for video in undecodable),
     )
 
 
 def _open_part(part: Any, root: Path | None, name: Subset) -> OpenSubset:
     missing: tuple[Video, ...] = ()
+    undecodable: tuple[Video, ...] = ()
     if isinstance(part, Member):
         subset: Subset = "train" if name == "train" else "val"
         videos = part.videos(member_root(part), subset)
@@ -90,8 +96,16 @@ def _open_part(part: Any, root: Path | None, name: Subset) -> OpenSubset:
                 f"{part.name}: none of the {len(listed)} {name} videos is under {root}; "
                 f"the first one looked for is {listed[0].path if listed else 'not listed either'}"
             )
+        if name == "train":
+            videos, refused = without_undecodable(videos, root)
+            undecodable = tuple(video for video, _ in refused)
+            if not videos:
+                raise ValueError(f"{part.name}: none of the {len(refused)} {name} videos on disk can be decoded")
         reader = FileReader(videos)
-    return OpenSubset(videos=videos, reader=reader, missing=missing, source_index=np.zeros(len(videos), dtype=np.int64))
+    return OpenSubset(
+        videos=videos, reader=reader, missing=missing, source_index=np.zeros(len(videos), dtype=np.int64),
+        undecodable=undecodable,
+    )  # fmt: skip
 
 
 def known_segments(source: Any, name: Subset) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datamodules.frame_array import FrameArray, holds_array
 from datamodules.frame_folder import FrameFolder
 from datamodules.video_file import VideoFile
 from datamodules.video_reader import OpenVideo, UndecodableVideoError
@@ -46,7 +47,7 @@ class Video:
 
 @contextmanager
 def open_video(path: Path | str) -> Iterator[OpenVideo]:
-    """Open a video file, or a folder of numbered images, for the length of a ``with`` block.
+    """Open a video file, or a folder of numbered images or of decoded frames, for the length of a ``with`` block.
 
     Args:
         path: file or folder.
@@ -61,7 +62,11 @@ def open_video(path: Path | str) -> Iterator[OpenVideo]:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no video file or frame folder at {path}")
-    video: OpenVideo = FrameFolder(path) if path.is_dir() else VideoFile(path)
+    video: OpenVideo
+    if path.is_dir():
+        video = FrameArray(path) if holds_array(path) else FrameFolder(path)
+    else:
+        video = VideoFile(path)
     try:
         yield video
     finally:

@@ -72,6 +72,18 @@ class VideoFile:
         """Return the width of a frame in pixels, after rotation."""
         return self._upright_size()[1]
 
+    @property
+    def counted(self) -> bool:
+        """Say whether ``num_frames`` comes from decoding the whole stream, not from its packets."""
+        return self._index is None
+
+    @property
+    def quarter_turns(self) -> int:
+        """Return by how many quarter turns, counter-clockwise, frames are turned to be upright: 0 to 3."""
+        self._upright_size()
+        assert self._quarter_turns is not None
+        return self._quarter_turns % 4
+
     def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """See :meth:`datamodules.video_reader.OpenVideo.read`."""
         asked = checked_indices(indices)
@@ -109,6 +121,8 @@ class VideoFile:
             rate = stream.average_rate or stream.guessed_rate
             self.fps = float(rate) if rate else None
             self._stream, self._context = stream, stream.codec_context
+            if self._context is None:
+                raise UndecodableVideoError(self.path, "there is no decoder for its video stream")
             if not self._context.width or not self._context.height:
                 raise UndecodableVideoError(self.path, "its video stream has no frame size")
         except BaseException:

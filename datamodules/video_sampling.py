@@ -6,6 +6,7 @@ processes and can be repeated after an interruption.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -74,9 +75,16 @@ def labelled_frames(record: Video, num_frames: int, fps: float | None) -> tuple[
     """Return the first frame and the end frame of the labelled part; the whole file where none is given.
 
     It may be annotated in frames, or in seconds, which mean nothing in a folder of frames without a rate. A part that
-    reaches beyond the file is cut; one that lies beyond it leaves the last frame.
+    reaches beyond the file is cut. One in seconds that lies beyond it leaves the last frame, one in frames raises.
     """
     first, end = record.start_frame or 0, record.end_frame or num_frames
+    if max(first + 1, end) > num_frames:
+        reason = (
+            f"{record.id} is annotated as its frames {first} to {max(first + 1, end) - 1} (from 0); it has {num_frames}"
+        )
+        if first >= num_frames:
+            raise UndecodableVideoError(record.path, reason)
+        warnings.warn(f"{record.path}: {reason}; the part is cut", stacklevel=2)
     if record.start_sec is not None and fps is not None:
         first = int(record.start_sec * fps)
         end = num_frames if record.end_sec is None else int(np.ceil(record.end_sec * fps))
@@ -185,7 +193,8 @@ class TrainClips(Dataset):
 
         try:
             frames, indices, num_frames = self.reader.read(position, choose)
-        except UndecodableVideoError:
+        except UndecodableVideoError as error:
+            warnings.warn(f"left out of training: {error}", stacklevel=2)
             return None
         clips, label = self.transform(to_clips(frames), self.videos[position].label, rng)
         ignored = self.rejects is not None and self.rejects(position, num_frames, self.sampling.span)
@@ -199,12 +208,10 @@ class TestClips(Dataset):
         videos: the subset.
         reader: where frames come from.
         sampling: gives view indices from a video's length.
-        transform: ``(clips, label, rng) -> (clips, label)``, deterministic; it may cut several crops of each view,
-            which then follow each other.
+        transform: ``(clips, label, rng) -> (clips, label)``, deterministic; a view's crops, if several, are in a row.
         views: V, number of temporal views.
-        frame_order: ``forward``; ``shuffled`` and ``repeated`` (the middle frame only) are controls which show whether
-            a network uses time.
-        source_index: which of several concatenated data sets each video belongs to; None for a single one.
+        frame_order: ``forward``; ``shuffled`` and ``repeated`` (the middle frame) show whether a network uses time.
+        source_index: see :class:`TrainClips`.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """ActivityNet-200 v1.3: long untrimmed videos of 200 actions, from the official json.
 
-Caba Heilbron, Escorcia, Ghanem, Niebles: ActivityNet, CVPR 2015; http://activity-net.org, release 1.3. The
-annotations are public; the videos are YouTube's and come on request. A part of them is gone: compare
-:func:`count_report`.
+Caba Heilbron, Escorcia, Ghanem, Niebles: ActivityNet, CVPR 2015; http://activity-net.org, release 1.3. The annotations
+are public (MIT, in the authors' repository); the videos are YouTube's and come on request. A part of them is gone:
+compare :func:`count_report`.
 
 Format of ``activity_net.v1-3.min.json``: ``{"version", "taxonomy", "database": {<11-character id>:
 {"duration", "subset": "training" | "validation" | "testing", "annotations": [{"segment": [start, end],
@@ -26,7 +26,6 @@ Where things are looked for:
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -34,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datamodules.datasets.annotation_rows import json_content, numbered_lines
 from datamodules.datasets.source import Subset, check_subset, checked_root
 from datamodules.video import Video
 
@@ -169,10 +169,7 @@ def read_entries(path: Path) -> tuple[Entry, ...]:
     Raises:
         ValueError: no json, or a malformed entry; the file and the key are named.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is no json file: {error}") from error
+    content = json_content(path)
     database = content.get("database", content) if isinstance(content, dict) else content
     if not isinstance(database, dict) or not database:
         raise ValueError(f"{path} holds no mapping from video id to annotations")
@@ -244,8 +241,8 @@ def label_order(path: Path, root: Path | None, entries: tuple[Entry, ...]) -> tu
         for name in LABEL_FILES:
             if folder is None or not (folder / name).is_file():
                 continue
-            lines = [line.strip() for line in (folder / name).read_text(encoding="utf-8-sig").splitlines()]
-            names = tuple(line for number, line in enumerate(lines) if line and not (number == 0 and line == "action"))
+            lines = numbered_lines(folder / name)
+            names = tuple(text for line, text in lines if (line, text) != (1, "action"))
             repeated = sorted({label for label in names if names.count(label) > 1})
             if repeated or not used <= set(names):
                 raise ValueError(

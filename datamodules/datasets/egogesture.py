@@ -1,8 +1,9 @@
 """EgoGesture: 24,161 gestures of 83 classes seen from the wearer's head, as parts of long folders of frames.
 
 Zhang, Cao, Cheng, Lu: EgoGesture, IEEE Transactions on Multimedia 20(5), 2018. Needs an agreement signed with NLPR
-(CAS); not to be passed on. 50 subjects, 6 scenes, 640 x 480 pixels (also 320 x 240) at 30 frames per second, colour
-and depth; depth is not read. Official splits by subject: 30 / 10 / 10.
+(CAS; http://www.nlpr.ia.ac.cn/iva/yfzhang/datasets/egogesture.html); not to be passed on. 50 subjects, 6 scenes, 640 x
+480 pixels (also 320 x 240) at 30 frames per second, colour and depth; depth is not read. Official splits by subject:
+30 / 10 / 10.
 
 Annotations, either of:
     labels-final-revised1/SubjectXX/SceneY/GroupZ.csv    the original ones, also groupZ.csv: no header, rows

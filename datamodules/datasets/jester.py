@@ -1,9 +1,9 @@
 """Jester v1: 148,092 gestures of 27 classes in front of a laptop's camera, as folders of frames.
 
-Materzynska, Berger, Bax, Memisevic: The Jester Dataset, ICCV workshops 2019. From Qualcomm's site (the former
-20BN), after registering, for research; the terms forbid mirrors. 12 frames per second, height 100 pixels, about
-23 GB. The labels of the test split (14,743) are withheld, so ``val`` and ``test`` are both the official validation
-split, as in every paper.
+Materzynska, Berger, Bax, Memisevic: The Jester Dataset, ICCV workshops 2019. From Qualcomm's site (the former 20BN;
+https://www.qualcomm.com/developer/software/jester-dataset), after registering, for research; the terms forbid mirrors.
+12 frames per second, height 100 pixels, about 23 GB. The labels of the test split (14,743) are withheld, so ``val``
+and ``test`` are both the official validation split, as in every paper.
 
 Lists: ``jester-v1-train.csv`` and ``jester-v1-validation.csv``, rows ``id;label name`` without a header;
 ``jester-v1-labels.csv``, one label name per line. Copies of the label file differ in their order (two more are

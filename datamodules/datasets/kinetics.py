@@ -2,7 +2,8 @@
 
 Kay et al.: The Kinetics Human Action Video Dataset, arXiv 1705.06950, 2017 (400 classes); Carreira, Noland, Hillier,
 Zisserman: A Short Note on the Kinetics-700 Human Action Dataset, arXiv 1907.06987, 2019. The annotations are CC BY
-4.0; the videos are YouTube's (about 450 and 700 GB), archives of them are hosted by CVDF. Videos vanish, so every
+4.0; the videos are YouTube's (about 450 and 700 GB), archives of them are hosted by CVDF
+(https://github.com/cvdfoundation/kinetics-dataset). Videos vanish, so every
 copy is smaller than the official lists, and papers differ in what they had: compare
 :func:`~datamodules.datasets.source.count_report`. The test labels are not used: ``val`` and ``test`` are both the
 official validation split. Much of Kinetics-400's validation split is in Kinetics-700's training split.

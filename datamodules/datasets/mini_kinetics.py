@@ -1,9 +1,9 @@
 """Mini-Kinetics-200: 80,000 + 5,000 clips of the 200 largest classes of Kinetics-400.
 
 Xie, Sun, Huang, Tu, Murphy: Rethinking Spatiotemporal Feature Learning, ECCV 2018; the two lists are published by the
-first author without a stated licence. 400 training and 25 validation clips per class. Other sets of this name exist
-(121,215 + 9,867 clips in AR-Net); this is the one of the paper above. ``val`` and ``test`` are both the validation
-list.
+first author (https://github.com/s9xie/Mini-Kinetics-200) without a stated licence. 400 training and 25 validation
+clips per class. Other sets of this name exist (121,215 + 9,867 clips in AR-Net); this is the one of the paper above.
+``val`` and ``test`` are both the validation list.
 
 Lists: ``train_ytid_list.txt`` and ``val_ytid_list.txt``, one YouTube id per line. They have neither labels nor times,
 which come from Kinetics-400's csv lists (:mod:`datamodules.datasets.kinetics`) by id. Label order: alphabetical.

@@ -1,7 +1,8 @@
 """Something-Something V1 and V2: 108,499 and 220,847 videos of 174 actions with everyday objects.
 
 Goyal et al.: The "something something" video database, ICCV 2017; V2: Mahdisoltani et al., arXiv 1804.09235, 2018.
-V2 from Qualcomm's site (the former 20BN), after registering, for research; V1 is no longer offered there. 12 frames
+V2 from Qualcomm's site (the former 20BN; https://www.qualcomm.com/developer/software/something-something-v-2-dataset),
+after registering, for research; V1 is no longer offered there. 12 frames
 per second; V1 as folders of frames of height 100 pixels (about 25 GB), V2 as VP9 files of height 240 (19.4 GB). The
 test labels are withheld: ``val`` and ``test`` are both the official validation split, as in every paper.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
+from datamodules.frame_array import holds_array
 from datamodules.frame_folder import IMAGE_SUFFIXES
 from datamodules.video import Video
 
@@ -138,5 +139,5 @@ def checked_root(root: Path | None, *, source_name: str) -> Path:
 
 
 def holds_frames(folder: Path) -> bool:
-    """Say whether images lie directly in a folder, which makes it a video stored as frames."""
-    return any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in folder.iterdir())
+    """Say whether images, or decoded frames, lie directly in a folder, which makes it a video stored as frames."""
+    return holds_array(folder) or any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in folder.iterdir())

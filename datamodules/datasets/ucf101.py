@@ -1,9 +1,9 @@
 """UCF-101: 13,320 trimmed clips of 101 actions, three official splits.
 
-Soomro, Zamir, Shah: UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild, CRCV-TR-12-01,
-2012. Format: ``Class/v_Class_gXX_cYY.avi``, 320 x 240, 25 or 29.97 frames per second, about 6.5 GB. Licence:
-none stated, footage from YouTube, used for research. Splits are by group (gXX), which share a scene; none is
-on both sides.
+Soomro, Zamir, Shah: UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild, CRCV-TR-12-01, 2012;
+https://www.crcv.ucf.edu/data/UCF101.php. Format: ``Class/v_Class_gXX_cYY.avi``, 320 x 240, 25 or 29.97 frames per
+second, about 6.5 GB. Licence: none stated, footage from YouTube, used for research. Splits are by group (gXX), which
+share a scene; none is on both sides.
 
 Lists (``ucfTrainTestlist``, Windows line ends): ``classInd.txt`` rows ``N Class``; ``trainlist0S.txt`` rows
 ``Class/file.avi N`` with N from 1; ``testlist0S.txt`` rows ``Class/file.avi`` without a label, which is
@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from datamodules.datasets.annotation_rows import numbered_lines
 from datamodules.datasets.source import VIDEO_SUFFIXES, Subset, check_subset, checked_root
 from datamodules.video import Video
 
@@ -233,15 +234,3 @@ def read_list(path: Path, classes: tuple[str, ...], *, labelled: bool) -> list[t
         first_line[words[0].lower()] = line
         rows.append((file, label))
     return rows
-
-
-def numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the non-empty lines of a text file, stripped, with their numbers from 1.
-
-    Raises:
-        ValueError: the file does not exist.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist; it belongs to the official UCF-101 lists")
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return [(number, text.strip()) for number, text in enumerate(lines, start=1) if text.strip()]

@@ -11,6 +11,7 @@ from experiments.harness.cell import Options
 from experiments.harness.spec import PROFILES
 
 DEFAULT_SEEDS = 3
+OWN_DATA = {"folder": "train/ and val/", "csv": "the videos, and train.csv and val.csv"}
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -25,8 +26,11 @@ def parser(description: str) -> argparse.ArgumentParser:
         "folder with the real videos and annotations; with several data sets, a folder each (ucf101, activitynet200)"
     )
     what.add_argument("--data-root", type=Path, help=roots)
-    own = "your own data set in place of the table's: a folder per class under train/ and val/"
-    what.add_argument("--data", choices=("folder",), help=own)
+    own = (
+        "your own data set in place of the table's: a folder per class under train/ and val/, or train.csv and val.csv"
+    )
+    what.add_argument("--data", choices=OWN_DATA, help=own)
+    what.add_argument("--lists", type=Path, metavar="DIR", help="with --data csv: where the lists are (default: root)")
     what.add_argument("--size", choices=("proxy", "paper"), help="with --data: which network (default proxy)")
     what.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows; 'all': every row")
     sets = "only these data sets, as printed in the table's head; with --data: the one whose protocol is used"
@@ -110,13 +114,14 @@ def _refuse_contradictions(given: argparse.Namespace) -> None:
     own, root, checkpoint = given.data is not None, given.data_root, given.checkpoint
     smoke = given.profile == "smoke"
     for refused, message in (
-        (own and root is None, "--data folder needs --data-root, the folder that holds train/ and val/"),
+        (own and root is None, f"--data {given.data} needs --data-root, the folder of {OWN_DATA.get(given.data)}"),
+        (given.lists is not None and given.data != "csv", "--lists is for --data csv"),
         (root is not None and not root.is_dir(), f"--data-root {root}: no such folder"),
         (root is not None and not own and given.profile != "paper",
-         "--data-root is for --profile paper or --data folder; the embedded benchmark makes its own videos"),
+         "--data-root is for --profile paper or --data; the embedded benchmark makes its own videos"),
         (own and given.profile != "proxy",
          f"--data {given.data} takes its network from --size, not from --profile {given.profile}"),
-        (given.size is not None and not own, "--size is for --data folder; the table's own size is its --profile"),
+        (given.size is not None and not own, "--size is for --data; the table's own size is its --profile"),
         (own and given.commit_results, "--commit-results is for the paper's own tables, not for --data"),
         ((checkpoint is not None) != given.test_only,
          "--checkpoint FILE and --test-only go together; to train on from a file: --init-checkpoint FILE"),
@@ -168,9 +173,10 @@ def _is_named(text: str) -> bool:
 def _own_data(arguments: argparse.Namespace) -> Any:
     if arguments.data is None:
         return None
+    from datamodules.datasets.csv_list import CsvList
     from datamodules.datasets.folder import Folder
 
-    return Folder()
+    return Folder() if arguments.data == "folder" else CsvList(annotations=arguments.lists)
 
 
 def num_jobs(arguments: argparse.Namespace) -> int:

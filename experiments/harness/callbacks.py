@@ -129,3 +129,22 @@ class Report(L.Callback):
                 "loss": float(outputs["loss"].detach()),
             }
         )
+
+
+class LeftOut(L.Callback):
+    """Count the training clips that were left out because their video could not be decoded (on this process)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        """Count what the batch lacks; every batch is asked for whole."""
+        self.count += trainer.datamodule.batch_size - len(batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the count so far."""
+        return {"count": self.count}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the count."""
+        self.count = state_dict["count"]

@@ -269,6 +269,9 @@ def _conditions(evidence: Evidence) -> str:
     counts = [cell["counts"] for cell in evidence["cells"]]
     if counts:
         lines.append("videos per training and test: " + ", ".join(sorted({_videos(count) for count in counts})))
+    if undecodable := sorted({video for count in counts for video in count.get("undecodable_test_ids", ())}):
+        shown = ", ".join(f"`{video}`" for video in undecodable[:10]) + (", ..." if len(undecodable) > 10 else "")
+        lines.append(f"test videos that could not be decoded and count as wrong: {shown}")
     if conditions["older_code"]:
         lines.append(
             f"**{conditions['older_code']} cells were trained by older code** (`--refresh stale` runs them again)"
@@ -276,9 +279,15 @@ def _conditions(evidence: Evidence) -> str:
     return "## Conditions\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
+LACKS = (
+    "missing_train_videos", "missing_test_videos", "undecodable_train_videos", "undecodable_train_clips",
+    "undecodable_test_videos",
+)  # fmt: skip
+
+
 def _videos(count: Mapping[str, int]) -> str:
     text = f"{count['num_train_videos']} / {count['num_test_videos']}"
-    for key in ("missing_train_videos", "missing_test_videos", "undecodable_test_videos"):
+    for key in LACKS:
         if count.get(key):
             text += f" ({count[key]} {key.replace('_', ' ')})"
     return text

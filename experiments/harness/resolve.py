@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from datamodules.data_fingerprint import data_fingerprint
 from datamodules.datasets.given_video import GivenVideo
 from datamodules.datasets.joint import Joint, needs_root, root_of
+from datamodules.decode_index import size_on_disk
 from datamodules.synthetic.members import Member
 from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness.build import with_fields
-from experiments.harness.cell import Evaluation, Options, Training, fingerprint
+from experiments.harness.cell import Evaluation, Options, Training
 from experiments.harness.spec import Build, CheckpointFile, Column, Pretrain, Profile, Row, Table, row_init
 
 SCRATCH = "none"  # in place of a file's name
@@ -31,7 +32,7 @@ def evaluation(table: Table, row: Row, column: Column, seed: int, options: Optio
     if options.video is not None and options.video_class is not None:
         labels = data.arguments["source"].class_names(trained.data_root)
         path = options.video.resolve()
-        source = GivenVideo(path=path, label_name=options.video_class, labels=labels, size=_size_on_disk(path))
+        source = GivenVideo(path=path, label_name=options.video_class, labels=labels, size=size_on_disk(path))
         data = data.with_arguments({"source": source}, where="--video")
     return Evaluation(training=trained, data=data, runtime=row.runtime)
 
@@ -208,24 +209,3 @@ def _pretraining(table: Table, row: Row, name: str, init: Pretrain, seed: int, o
             raise
         instead = f"it may also be a file: --init-checkpoint {name}=FILE; or none: --init-checkpoint {name}=none"
         raise ValueError(f"{error}\n({where}; {instead})") from error
-
-
-@lru_cache
-def data_fingerprint(source: Any, root: Path) -> str:
-    """Return a hash of what is on disk: sorted (id, bytes) of files, (id, number of frames) of frame folders."""
-    entries: list[tuple[Any, ...]] = []
-    sizes: dict[Path, int | None] = {}  # many labelled parts may share one folder
-    for subset in ("train", "test"):
-        for video in source.videos(root, subset):
-            if video.path not in sizes:
-                sizes[video.path] = _size_on_disk(video.path)
-            if (size := sizes[video.path]) is not None:
-                part = () if video.start_frame is None else (video.start_frame, video.end_frame)
-                entries.append((video.id, size, *part))
-    return fingerprint(sorted(entries))
-
-
-def _size_on_disk(path: Path) -> int | None:
-    if path.is_dir():
-        return sum(1 for _ in path.iterdir())
-    return path.stat().st_size if path.exists() else None

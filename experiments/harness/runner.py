@@ -15,7 +15,7 @@ import lightning as L
 import numpy as np
 import torch
 
-from experiments.harness.callbacks import Curves, EpochCheckpoint, EpochSeed, Report, set_all_seeds
+from experiments.harness.callbacks import Curves, EpochCheckpoint, EpochSeed, LeftOut, Report, set_all_seeds
 from experiments.harness.cell import Evaluation, Training, plain
 from experiments.harness.metrics import METRICS
 from experiments.harness.provenance import export_hash, hardware, source_hash, versions
@@ -151,12 +151,13 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
         return _take_weights(module, data, training, folder)
     initialised = _initialise(module, training, runtime.store)
     with runtime.tracking.run(name=name, cell=training, job_type="train") as log:
-        curves = Curves(log)
+        curves, left_out = Curves(log), LeftOut()
         callbacks = [
             EpochSeed(training.seed),
             curves,
             EpochCheckpoint(folder.last),
             Report(runtime.report),
+            left_out,
         ]
         trainer = make_trainer(training, runtime, callbacks)
         resume = folder.last if folder.last.exists() else None
@@ -173,6 +174,8 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
         "params": sum(parameter.numel() for parameter in module.parameters()),
         "num_train_videos": len(data.subset("train")[0]),
         "missing_train_videos": len(data.missing["train"]),
+        "undecodable_train_videos": len(data.undecodable["train"]),
+        "undecodable_train_clips": left_out.count,
     }
 
 
@@ -255,6 +258,7 @@ def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> d
     set_all_seeds(training.seed)
     module = load_trained(training, runtime.store)
     data = build_data(training, evaluation.data, runtime.num_workers, runtime.devices)
+    _check_class_names(read_checkpoint(runtime.store.folder(training).weights), data.class_names)
     if evaluation.runtime != "torch":
         module = _exported(module, data, folder, evaluation.runtime)
     trainer = make_trainer(training, runtime, [])
@@ -266,14 +270,15 @@ def keep_scores(folder: CellFolder, data: Any, video_index: np.ndarray, scores: 
     """Store the class scores ``(N, K)`` of test videos, given by their positions; return the record."""
     videos, _ = data.subset("test")
     labels = np.array([videos[index].label for index in video_index])
+    undecodable = np.isnan(scores).any(axis=1)
     folder.save_scores(video_index, labels, scores, [videos[index].id for index in video_index])
     return {
         "kind": "evaluation",
         "metrics": {name: float(METRICS[name](scores, labels)) for name in ACCURACY_METRICS},
         "num_test_videos": len(labels),
         "missing_test_videos": len(data.missing["test"]),
-        "undecodable_test_videos": int(np.isnan(scores).any(axis=1).sum()),
-    }
+        "undecodable_test_videos": int(undecodable.sum()),
+    } | ({"undecodable_test_ids": [videos[i].id for i in video_index[undecodable]]} if undecodable.any() else {})
 
 
 def _exported(module: Any, data: Any, folder: CellFolder, to: Literal["openvino", "onnx"]) -> Any:

@@ -10,12 +10,7 @@ Run: python experiments/tools/cross_norm_pool.py ucf101 --data-root DATA --jobs 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import importlib
-import inspect
-import pkgutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,18 +18,14 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-import datamodules.datasets
 from datamodules.augmentation_files import POOL_FILE, ClipStatistics
-from datamodules.datasets.joint import disk_name, root_of
-from datamodules.datasets.kinetics import Kinetics
+from datamodules.check import reported
+from datamodules.datasets.joint import root_of
+from datamodules.datasets.readers import readers, source_named
 from datamodules.ligar import LigarData
 from datamodules.transforms import write_pool
 from datamodules.transforms.cross_norm import read_pool
 from experiments.harness.arguments import available_cores
-
-WITHOUT_DEFAULTS = (Kinetics(num_classes=400), Kinetics(num_classes=700))  # readers that must be told which
-PROGRESS_SEC = 0.5  # between two updates of the line in a terminal
-LOG_SEC = 60.0  # between two lines in a file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,39 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def readers() -> dict[str, Any]:
-    """Return a reader of each real data set by its name on disk, variants of another name included."""
-    found: dict[str, Any] = {disk_name(source): source for source in WITHOUT_DEFAULTS}
-    for info in pkgutil.iter_modules(datamodules.datasets.__path__):
-        module = importlib.import_module(f"datamodules.datasets.{info.name}")
-        for _, cls in inspect.getmembers(module, inspect.isclass):
-            if cls.__module__ != module.__name__ or not (hasattr(cls, "videos") and dataclasses.is_dataclass(cls)):
-                continue
-            columns = dataclasses.fields(cls)
-            if any(c.default is dataclasses.MISSING and c.default_factory is dataclasses.MISSING for c in columns):
-                continue  # one of the above, or a joint data set
-            flags = [column.name for column in columns if column.type in ("bool", bool)]
-            for source in (cls(), *(cls(**{flag: not getattr(cls(), flag)}) for flag in flags)):
-                found.setdefault(disk_name(source), source)
-    return dict(sorted(found.items()))
-
-
-def source_named(name: str, **settings: Any) -> Any:
-    """Return the reader of a data set with some of its fields set; None leaves a field alone.
-
-    Raises:
-        ValueError: unknown name, or a field that the reader does not have or refuses.
-    """
-    known = readers()
-    if name not in known:
-        raise ValueError(f"no reader is called {name!r}; accepted: {', '.join(known)}")
-    given = {field: value for field, value in settings.items() if value is not None}
-    for field, value in given.items():
-        if not hasattr(known[name], field):
-            raise ValueError(f"--{field} {value}: {name} has no such choice")
-    return dataclasses.replace(known[name], **given)
 
 
 def make_pool(data: LigarData, path: Path, jobs: int) -> str:
@@ -132,20 +90,6 @@ def make_pool(data: LigarData, path: Path, jobs: int) -> str:
 def use_one_thread(worker: int) -> None:
     """Keep the processes from sharing the same cores many times over."""
     torch.set_num_threads(1)
-
-
-def reported(rows: Any, total: int) -> Iterator[Any]:
-    """Pass rows on and say on standard error how many have come."""
-    terminal, start = sys.stderr.isatty(), time.monotonic()
-    last = start
-    for done, row in enumerate(rows, start=1):
-        yield row
-        now = time.monotonic()
-        if now - last >= (PROGRESS_SEC if terminal else LOG_SEC) or done == total:
-            last = now
-            left = (now - start) / done * (total - done)
-            line = f"{done:,} of {total:,} videos, about {left / 60:.0f} min left"
-            print(f"\r{line}" if terminal else line, end="\n" if done == total or not terminal else "", file=sys.stderr)
 
 
 def numbers(values: Any) -> str:

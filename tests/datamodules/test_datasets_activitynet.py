@@ -182,11 +182,11 @@ def test_a_video_listed_with_and_without_prefix_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("{", "is no json file"), ("[]", "holds no mapping"), ("{}", "holds no mapping")]
+    ("content", "message"), [("{", ", line 1: no json"), ("[]", "holds no mapping"), ("{}", "holds no mapping")]
 )
 def test_another_kind_of_file_is_refused(tmp_path, content, message):
     (tmp_path / "x.json").write_text(content)
-    with pytest.raises(ValueError, match=f"x.json {message}"):
+    with pytest.raises(ValueError, match=f"x.json ?{message}"):
         ActivityNet200(annotations=tmp_path / "x.json").class_names(None)
 
 

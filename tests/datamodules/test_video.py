@@ -366,6 +366,32 @@ def test_a_damaged_image_is_replaced_by_the_one_before_it(tmp_path: Path) -> Non
         assert np.array_equal(video.read([3]), everything[3:4]), "whatever else is read"
 
 
+def test_absent_images_are_named_and_leave_the_others_in_place(tmp_path: Path) -> None:
+    frames = moving_square(10)
+    write_images(tmp_path / "folder", [f"img_{number:05d}.png" for number in range(3, 13)], frames)
+    for number in (5, 8, 9, 10):
+        (tmp_path / "folder" / f"img_{number:05d}.png").unlink()
+    message = r"folder: 4 of the images 3 to 12 absent \(5, 8 to 10\)"
+    with pytest.warns(UserWarning, match=message), open_video(tmp_path / "folder") as video:
+        assert (video.num_frames, video.truncated) == (10, True)
+        assert np.array_equal(video.read(range(10)), frames[[0, 1, 1, 3, 4, 4, 4, 4, 8, 9]])
+
+
+def test_every_fifth_frame_is_a_complete_folder(tmp_path: Path) -> None:
+    frames = moving_square(4)
+    write_images(tmp_path / "folder", [f"{number}.png" for number in (0, 5, 10, 15)], frames)
+    with open_video(tmp_path / "folder") as video:
+        assert (video.num_frames, video.truncated) == (4, False)
+        assert np.array_equal(video.read(range(4)), frames)
+
+
+def test_a_folder_that_lacks_most_images_is_undecodable(tmp_path: Path) -> None:
+    write_images(tmp_path / "folder", ["1.png", "2.png", "40.png"], moving_square(3))
+    reason = "of the images 1 to 40 only 3 are there, 37 are absent: 3 to 39"
+    with pytest.raises(UndecodableVideoError, match=reason), open_video(tmp_path / "folder"):
+        pass
+
+
 def test_grey_and_transparent_images_become_rgb(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -223,14 +223,21 @@ def test_the_labelled_part_is_cut_in_whole_frames(start, end, fps, expected):
         (None, None, (0, 100)),
         (10, 40, (10, 40)),
         (0, 5, (0, 5)),
-        (90, 200, (90, 100)),
-        (150, 200, (99, 100)),
+        (90, 100, (90, 100)),
         (7, None, (7, 100)),
     ],
 )
 def test_a_part_annotated_in_frames_needs_no_rate(first, end, expected):
     for fps in (None, 12.0):
         assert labelled_frames(video(0, start_frame=first, end_frame=end), 100, fps) == expected
+
+
+def test_fewer_frames_than_the_annotation_says_are_named():
+    with pytest.warns(UserWarning, match=r"0 is .* frames 90 to 199 \(from 0\); it has 100; the part is cut"):
+        assert labelled_frames(video(0, start_frame=90, end_frame=200), 100, None) == (90, 100)
+    for first, end in ((100, 101), (150, 200), (150, None)):
+        with pytest.raises(UndecodableVideoError, match=f"0 is annotated as its frames {first} to .* it has 100"):
+            labelled_frames(video(0, path="frames", start_frame=first, end_frame=end), 100, None)
 
 
 def test_a_file_gives_the_frames_of_its_labelled_part(tmp_path):

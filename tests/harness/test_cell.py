@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from datamodules.data_fingerprint import data_fingerprint
 from experiments.harness import cell as cell_module
 from experiments.harness.cell import Training, fingerprint, plain
-from experiments.harness.resolve import control, data_fingerprint, root_of
+from experiments.harness.resolve import control, root_of
 from experiments.harness.spec import Build, CheckpointFile, Column, Profile, Table
 from tests.harness.fakes import (
     SCENES,

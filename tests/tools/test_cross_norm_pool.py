@@ -7,10 +7,11 @@ import pytest
 
 from datamodules.augmentation_files import POOL_FILE
 from datamodules.datasets.folder import Folder
+from datamodules.datasets.readers import readers, source_named
 from datamodules.ligar import GENERAL_AUGMENTATION, LigarData
 from datamodules.transforms.cross_norm import read_pool
 from datamodules.video import write_video
-from experiments.tools.cross_norm_pool import main, readers, source_named
+from experiments.tools.cross_norm_pool import main
 
 
 @pytest.fixture

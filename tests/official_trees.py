@@ -109,6 +109,7 @@ TREES: dict[str, Callable[[Path], None]] = {  # by the folder's name, which is t
     "jester": write_jester,
     "kinetics400": write_kinetics400,
     "minikinetics200": write_mini_kinetics,
+    "moducf101": write_ucf101,  # follows from UCF-101's lists
     "somethingsomethingv1": write_something_v1,
     "somethingsomethingv2": write_something_v2,
     "ucf101": write_ucf101,

@@ -7,11 +7,10 @@ one thread and as it comes; what does not install or load is left out. The decod
 files are made for the occasion: moving texture with noise, two sizes, short and long groups of pictures. A second table
 says how many clips several processes read in a second.
 
-Run: python experiments/benchmarks/decoding.py [FILE ...]      (about four minutes)
+Run: python experiments/benchmarks/decoding.py [FILE ...]      (about four minutes; writes results/benchmarks/decoding)
 """
 
 import argparse
-import importlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,14 +19,15 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from datamodules.cache import write_video_array
 from datamodules.video import open_video, write_video
+from experiments.benchmarks.records import measured_with, write_record
 from experiments.harness.arguments import available_cores
+from experiments.harness.markdown import markdown_table
 
 Reader = Callable[[Path, list[int]], np.ndarray]
 Pattern = Callable[[int, float], list[int]]
@@ -36,6 +36,7 @@ SIZES = ((240, 320), (720, 1280))  # height, width
 KEYFRAME_INTERVALS = (12, 250)
 NUM_FRAMES = 300
 CLIP_FRAMES, FRAME_INTERVAL = 16, 2
+OURS, DECORD, COPY = "ours", "decord", "decoded copy"
 
 
 def read_ours(path: Path, indices: list[int]) -> np.ndarray:
@@ -127,18 +128,16 @@ def time_in_turns(
     return [Timing(elapsed, cpu) for elapsed, cpu in seconds]
 
 
-def usable_readers() -> dict[str, Reader]:
-    """Return the readers that load here, by name; ours first."""
-    readers: dict[str, Reader] = {"ours": read_ours}
-    others = {"decord": ("decord, 1 thread", read_decord), "torchcodec.decoders": ("torchcodec", read_torchcodec)}
-    for module, (name, reader) in others.items():
+def usable_readers(path: Path) -> dict[str, Reader]:
+    """Return the readers that can read a file here, by name; ours first."""
+    readers: dict[str, Reader] = {OURS: read_ours}
+    others = {DECORD: read_decord, f"{DECORD}, its own threads": read_decord_threaded, "torchcodec": read_torchcodec}
+    for name, reader in others.items():
         try:
-            importlib.import_module(module)
-        except (ImportError, RuntimeError, OSError):  # torchcodec finds no FFmpeg libraries
+            reader(path, [0])
+        except (ImportError, RuntimeError, OSError):  # not installed; torchcodec finds no FFmpeg libraries
             continue
         readers[name] = reader
-    if "decord, 1 thread" in readers:
-        readers["decord"] = read_decord_threaded
     return readers
 
 
@@ -148,37 +147,38 @@ def mean_difference(path: Path, num_frames: int, reader: Reader) -> float:
     return float(np.abs(read_ours(path, indices).astype(int) - reader(path, indices)).mean())
 
 
-def measure(paths: Sequence[Path], copies: Path, repetitions: int) -> Table:
-    """Return the table of clips per second, and of how many times faster ours is by elapsed and by CPU time.
+def measure(paths: Sequence[Path], copies: Path, repetitions: int) -> list[dict[str, Any]]:
+    """Return, for each file and pattern, every reader's clips per second and how many times longer than ours it takes.
 
     Args:
         paths: video files.
         copies: folder for their decoded copies.
         repetitions: clips per reader and row.
     """
-    readers = usable_readers()
-    table = Table(
-        title="Clips of 16 frames per second; in brackets: ours is so many times faster, by CPU time (medians)"
-    )
-    for column in ("file", "frames", *readers, "decoded copy", "mean pixel difference"):
-        table.add_column(column)
+    readers = usable_readers(paths[0])
+    found: list[dict[str, Any]] = []
     for path, name, pattern, num_frames in rows(paths):
         copy = decoded_copy(path, copies)
 
         def read_copy(path: Path, indices: list[int], copy: Path = copy) -> np.ndarray:
             return read_ours(copy, indices)
 
-        ours, *others = time_in_turns((*readers.values(), read_copy), path, pattern, num_frames, repetitions)
-        differences = [mean_difference(path, num_frames, reader) for reader in (*[*readers.values()][1:], read_copy)]
-        table.add_row(path.stem, name, f"{ours.clips_per_sec():.1f}", *(against(ours, other) for other in others),
-                      f"{max(differences):.2f}")  # fmt: skip
-    return table
-
-
-def against(ours: Timing, other: Timing) -> str:
-    """Return another reader's clips per second, and how many times less time ours takes: elapsed, CPU."""
-    elapsed = np.median(other.elapsed_sec / ours.elapsed_sec)
-    return f"{other.clips_per_sec():.1f} ({elapsed:.2f}, {np.median(other.cpu_sec / ours.cpu_sec):.2f})"
+        timed = {**readers, COPY: read_copy}
+        ours, *others = time_in_turns([*timed.values()], path, pattern, num_frames, repetitions)
+        found.append({
+            "file": path.stem,
+            "frames": name,
+            "clips_per_sec": {OURS: ours.clips_per_sec()},
+            "times_ours": {},
+            "pixel_difference": max(mean_difference(path, num_frames, timed[other]) for other in timed),
+        })  # fmt: skip
+        for reader, other in zip([*timed][1:], others, strict=True):
+            found[-1]["clips_per_sec"][reader] = other.clips_per_sec()
+            found[-1]["times_ours"][reader] = {
+                "elapsed": float(np.median(other.elapsed_sec / ours.elapsed_sec)),
+                "cpu": float(np.median(other.cpu_sec / ours.cpu_sec)),
+            }
+    return found
 
 
 def decoded_copy(path: Path, folder: Path) -> Path:
@@ -198,27 +198,49 @@ def read_many(path: Path, phases: Sequence[float], num_frames: int) -> int:
     return len(phases)
 
 
-def scaling(paths: Sequence[Path], copies: Path, clips: int = 24) -> Table:
-    """Return the table of clips per second that one and more processes read together, up to one per core."""
-    counts = [count for count in (1, 2, 4, 8, 16) if count <= available_cores()]
-    table = Table(title="Clips of 16 frames over the whole, per second, by number of processes")
-    for column in ("file", *map(str, counts)):
-        table.add_column(column)
-    rates: dict[str, list[str]] = {}
-    for count in counts:
+def scaling(paths: Sequence[Path], copies: Path, clips: int = 24) -> dict[str, dict[int, float]]:
+    """Return by file the clips per second that one and more processes read together, up to one per core."""
+    rates: dict[str, dict[int, float]] = {}
+    for count in (count for count in (1, 2, 4, 8, 16) if count <= available_cores()):
         with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
             for path in paths:
-                for name, read in ((path.stem, path), (f"{path.stem}, decoded copy", decoded_copy(path, copies))):
+                for name, read in ((path.stem, path), (f"{path.stem}, {COPY}", decoded_copy(path, copies))):
                     with open_video(read) as video:
                         num_frames = video.num_frames
                     phases = np.array_split((np.arange(clips * count) + 0.5) / (clips * count), count)
                     list(pool.map(partial(read_many, read, num_frames=num_frames), [p[:1] for p in phases]))  # warm
                     start = time.perf_counter()
                     done = sum(pool.map(partial(read_many, read, num_frames=num_frames), phases))
-                    rates.setdefault(name, []).append(f"{done / (time.perf_counter() - start):.1f}")
-    for name, found in rates.items():
-        table.add_row(name, *found)
-    return table
+                    rates.setdefault(name, {})[count] = done / (time.perf_counter() - start)
+    return rates
+
+
+def page(found: dict[str, Any]) -> str:
+    """Return the page: clips per second with the ratios to ours, then the scaling over processes."""
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    others = [*found["clips"][0]["times_ours"]]
+    clips = [
+        [row["file"], row["frames"], f"{row['clips_per_sec'][OURS]:.1f}", *(_against(row, other) for other in others),
+         f"{row['pixel_difference']:.2f}"]
+        for row in found["clips"]
+    ]  # fmt: skip
+    counts = [*next(iter(found["scaling"].values()))]
+    scaled = [[name, *(f"{rates[count]:.1f}" for count in counts)] for name, rates in found["scaling"].items()]
+    return "\n\n".join([
+        "# Decoding",
+        f"{found['hardware']}, {versions}; medians of {found['repetitions']} clips. Written by "
+        "`python experiments/benchmarks/decoding.py`.",
+        "Clips of 16 frames per second; in brackets how many times longer than ours it takes: elapsed, CPU time. The "
+        "last column is the largest mean difference of a pixel value (0 to 255) from our frames.",
+        markdown_table(["File", "Frames", OURS, *others, "Pixel difference"], clips),
+        "Clips of 16 frames over the whole, per second, by number of processes:",
+        markdown_table(["File", *map(str, counts)], scaled),
+    ]) + "\n"  # fmt: skip
+
+
+def _against(row: dict[str, Any], other: str) -> str:
+    times = row["times_ours"][other]
+    return f"{row['clips_per_sec'][other]:.1f} ({times['elapsed']:.2f}, {times['cpu']:.2f})"
 
 
 def rows(paths: Sequence[Path]) -> Iterator[tuple[Path, str, Pattern, int]]:
@@ -231,21 +253,27 @@ def rows(paths: Sequence[Path]) -> Iterator[tuple[Path, str, Pattern, int]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the files, time the readers and print the table."""
+    """Make the files, time the readers, print the tables and keep them."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="more video files to time")
     parser.add_argument("--repetitions", type=int, default=9, help="clips per reader and row (default: 9)")
     parser.add_argument("--only-files", action="store_true", help="time the given files alone")
     options = parser.parse_args(arguments)
-    console = Console()
-    if "decord" not in usable_readers():
-        console.print("decord is not installed: uv sync --group decoders")
     with tempfile.TemporaryDirectory() as folder:
         made = [] if options.only_files else list(make_files(Path(folder)))
-        copies = Path(folder) / "copies"
-        console.print(measure([*made, *options.files], copies, options.repetitions))
-        console.print(scaling([*made, *options.files], copies))
+        paths, copies = [*made, *options.files], Path(folder) / "copies"
+        if DECORD not in usable_readers(paths[0]):
+            print("decord is not installed: uv sync --group decoders")
+        found = {
+            **measured_with("av", "decord", "torchcodec"),
+            "repetitions": options.repetitions,
+            "clips": measure(paths, copies, options.repetitions),
+            "scaling": scaling(paths, copies),
+        }
+    print(page(found))
+    if not options.only_files:
+        write_record("decoding", found, page(found))
 
 
 if __name__ == "__main__":

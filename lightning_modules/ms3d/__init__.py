@@ -12,6 +12,7 @@ Reproduced
     Table III  experiments/ms3d_table3.py       UCF101, likewise
     the text   experiments/ms3d_ablations.py    what it claims without numbers
     ours       experiments/ms3d_figure_convergence.py   epochs to a level, N-pair loss against cross-entropy
+    ours       experiments/ms3d_figure_graph.py         which connections the sparse network keeps
     ours       experiments/ms3d_figure_open_set.py      unknown actions: announced in Sec. III.D, never measured
 Schematic drawings, nothing to reproduce
     Figure 1 (architecture), 2 (2D and 3D convolution). The self-defined Baseball set is private.

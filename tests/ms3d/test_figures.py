@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments import ms3d_figure_convergence, ms3d_figure_open_set
+from experiments import ms3d_figure_convergence, ms3d_figure_graph, ms3d_figure_open_set
 from experiments.harness import main
 from experiments.harness.cell import Options
 from experiments.harness.figures import Cell
 from experiments.harness.resolve import evaluation
 from experiments.ms3d_ablations import CROSS_ENTROPY
 from experiments.ms3d_figure_convergence import draw, epochs_to
+from experiments.ms3d_figure_graph import connections
 from experiments.ms3d_figure_open_set import CELLS, MS3D, OpenSetScores, at_acceptance, auroc, interval, measured
 from lightning_modules.losses.n_pair import NPair
 
@@ -83,7 +84,14 @@ def test_the_open_set_trains_without_the_last_classes_and_tests_with_them():
             assert (found.training.module.arguments.get("loss", NPair()) is None) == (row.label != MS3D)
 
 
-@pytest.mark.parametrize("script", [ms3d_figure_convergence, ms3d_figure_open_set], ids=lambda s: s.__name__[-11:])
+def test_a_blocks_picture_has_its_connections_and_nothing_above_them():
+    matrix = connections(((0,), (1,), (0, 2)))
+    assert np.array_equal(matrix, [[1, np.nan, np.nan], [0, 1, np.nan], [1, 0, 1]], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "script", [ms3d_figure_convergence, ms3d_figure_graph, ms3d_figure_open_set], ids=lambda s: s.__name__[17:]
+)
 def test_it_is_drawn_at_smoke_size(script, capsys, monkeypatch):
     monkeypatch.setattr(ms3d_figure_open_set, "RESAMPLED", 10)
     with pytest.raises(SystemExit) as end:

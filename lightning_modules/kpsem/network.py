@@ -232,5 +232,5 @@ class KpsemNetwork(nn.Module):
         weight, bias = self.kpsem.embedding.weight, self.kpsem.embedding.bias
         embedded = torch.einsum("ntgic,gdi->ntgdc", rkps.to(weight.dtype), weight) + bias.unsqueeze(2)
         best = embedded.norm(dim=3).sum((1, 3)).argmax(1)  # (N,)
-        own = rkps[torch.arange(len(best), device=best.device), :, best]  # (N, T - 1, 2 R, C)
+        own = rkps[torch.arange(best.shape[0], device=best.device), :, best]  # (N, T - 1, 2 R, C)
         return best, own.abs().sum((1, 2)).argmax(1)

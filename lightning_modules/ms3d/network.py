@@ -91,6 +91,16 @@ class Ms3dSpec:
         return Ms3dBackbone(self)
 
 
+def averaged_over_time(maps: Tensor, frames: int) -> Tensor:
+    """Return maps ``(N, C, T, H, W)`` averaged to ``frames`` frames, as adaptive average pooling over time does.
+
+    Written as windows because ONNX knows adaptive pooling only to a size that divides T.
+    """
+    given = maps.shape[2]
+    windows = [slice(i * given // frames, -(-(i + 1) * given // frames)) for i in range(frames)]
+    return torch.stack([maps[:, :, window].mean(2) for window in windows], dim=2)
+
+
 class SharedKernel(nn.Module):
     """Convolve the frames of all pathways with one bank of kernels that is never trained.
 
@@ -175,8 +185,8 @@ class Ms3dBackbone(nn.Module):
         blocks = [conv(self.shared(clip)) for conv, clip in zip(self.pathways, self._split(clips), strict=True)]
         if self.spec.join == "time":
             return torch.cat(blocks, dim=2)  # (N, 3 channels, 49, H', W')
-        size = (self.spec.joined_frames, *blocks[0].shape[3:])
-        return torch.cat([F.adaptive_avg_pool3d(block, size) for block in blocks], dim=1)  # (N, 3 channels, T*, H', W')
+        blocks = [averaged_over_time(block, self.spec.joined_frames) for block in blocks]
+        return torch.cat(blocks, dim=1)  # (N, 3 channels, T*, H', W')
 
     def forward(self, clips: Tensor) -> Tensor:
         """Return codes ``(N, D)``, any real numbers, of clips ``(N, 3, T, H, W)``."""

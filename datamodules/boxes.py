@@ -60,6 +60,12 @@ def read_boxes(path: Path) -> dict[str, Box | None]:
     return found
 
 
+def detector_of(path: Path) -> str:
+    """Return what found the boxes of a file that :func:`read_boxes` accepts; nothing where it does not say."""
+    with np.load(path) as stored:
+        return str(stored["detector"]) if "detector" in stored else ""
+
+
 def boxes_of(videos: Sequence[Video], path: Path) -> tuple[Box | None, ...]:
     """Return the box of each video.
 

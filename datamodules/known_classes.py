@@ -27,8 +27,17 @@ class PickedReader:
         return self.reader.read(self.positions[index], choose)
 
 
+def unknown_labels(num_classes: int, unknown: int) -> tuple[int, ...]:
+    """Return the labels that are left out, spread evenly over the label order.
+
+    Neighbours in it often look alike; left out in a row, an unknown action would be told by things that no known one
+    shows, such as a colour, and not by being another action.
+    """
+    return tuple((turn + 1) * num_classes // unknown - 1 for turn in range(unknown))
+
+
 def of_known_classes(opened: OpenSubset, num_classes: int, unknown: int) -> OpenSubset:
-    """Return a subset without the videos of the last classes.
+    """Return a subset without the videos of some classes, those of :func:`unknown_labels`.
 
     Args:
         opened: all of it.
@@ -38,7 +47,8 @@ def of_known_classes(opened: OpenSubset, num_classes: int, unknown: int) -> Open
     Raises:
         ValueError: no video remains.
     """
-    kept = [position for position, video in enumerate(opened.videos) if video.label < num_classes - unknown]
+    left_out = set(unknown_labels(num_classes, unknown))
+    kept = [position for position, video in enumerate(opened.videos) if video.label not in left_out]
     if not kept:
         raise ValueError(f"unknown_classes={unknown} of {num_classes} leave none to train")
     return dataclasses.replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,7 +225,8 @@ class RatedTestClips(TestClips):
     sampling: VarianceRateSampling
 
     def __getitem__(self, position: int) -> Sample:
-        rng = np.random.default_rng([TEST_STREAM, position])
+        # By the video's name, not by its position: a missing file must not change the clips of those behind it.
+        rng = np.random.default_rng([TEST_STREAM, zlib.crc32(self.videos[position].id.encode())])
 
         def choose(num_frames: int) -> np.ndarray:
             weights = self.rates(position) if self.rates is not None else None

@@ -38,14 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse.add_argument("checkpoint", type=Path)
     parse.add_argument("name", metavar="NAME", help="of the new class")
     parse.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="file or frame folder")
-    parse.add_argument("--detector", choices=tuple(DETECTORS), help="tailor to what it finds; by default whole frames")
+    parse.add_argument("--detector", choices=tuple(DETECTORS), help="tailor the frames to what it finds")
+    parse.add_argument("--whole-frames", action="store_true", help="leave them whole, whatever it learnt on")
     parse.add_argument("--weights", type=Path, metavar="FILE", help="of the detector")
     parse.add_argument("--out", type=Path, help="file to write; by default <checkpoint>_with_<NAME>.ckpt")
     given = parse.parse_args(argv)
     out = given.out or given.checkpoint.with_name(f"{given.checkpoint.stem}_with_{given.name}.ckpt")
     try:
         detector = _detector(given.detector, given.weights)
-        grown = grown_checkpoint(given.checkpoint, given.name, given.videos, detector)
+        grown = grown_checkpoint(given.checkpoint, given.name, given.videos, detector, whole=given.whole_frames)
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -63,7 +64,9 @@ def _detector(name: str | None, weights: Path | None) -> Detector | None:
     return DETECTORS[name](**({} if name == "motion" else {"weights": weights}))
 
 
-def grown_checkpoint(path: Path, name: str, paths: Sequence[Path], detector: Detector | None) -> dict[str, Any]:
+def grown_checkpoint(
+    path: Path, name: str, paths: Sequence[Path], detector: Detector | None, *, whole: bool = False
+) -> dict[str, Any]:
     """Return a checkpoint's content with one more class.
 
     Args:
@@ -71,10 +74,11 @@ def grown_checkpoint(path: Path, name: str, paths: Sequence[Path], detector: Det
         name: of the class.
         paths: its videos.
         detector: finds the actor in each; None leaves the frames whole.
+        whole: accept whole frames for a network that learnt on tailored ones, whose codes may lie apart.
 
     Raises:
-        ValueError: no MS3D checkpoint, a name that it has already, a repository of another network, or a video that
-            cannot be read.
+        ValueError: no MS3D checkpoint, a name that it has already, a repository of another network, whole frames that
+            were not asked for, or a video that cannot be read.
     """
     module: Any
     module, spec = load_checkpoint_module(path)
@@ -88,6 +92,11 @@ def grown_checkpoint(path: Path, name: str, paths: Sequence[Path], detector: Det
         raise ValueError(f"{path} has a class {name!r} already")
     checkpoint = read_checkpoint(path)
     data = rebuild_data(checkpoint["arguments"], Ms3dData)
+    if detector is None and data.tailor is not None and not whole:
+        raise ValueError(
+            f"{path} learnt on frames tailored to the actor: choose a --detector ({', '.join(DETECTORS)}), or accept "
+            "--whole-frames"
+        )
     label = len(spec.class_names)
     videos = tuple(Video(id=p.name, path=p, label=label, label_name=name) for p in paths)
     grown = head.with_class(codes_of(module, data, videos, detector))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from datamodules.boxes import BOXES_FILE, box_key, read_boxes, write_boxes
+from datamodules.boxes import BOXES_FILE, box_key, detector_of, read_boxes, write_boxes
 from datamodules.datasets.joint import root_of
 from datamodules.datasets.source import missing_videos
 from datamodules.detectors import DETECTORS, Detector, evenly
@@ -65,12 +65,14 @@ def find_all(listed: Iterable[Video], path: Path, detector: Detector, frames: in
     """Add the boxes of the videos that are on disk and not yet in the file; return the summary to print.
 
     Raises:
-        ValueError: no video is on disk, or the file is damaged.
+        ValueError: no video is on disk, or the file is damaged, or another detector's.
     """
     videos, missing = missing_videos(list({box_key(video, path.parent): video for video in listed}.values()))
     if not videos:
         raise ValueError(f"none of the {len(missing)} listed videos is on disk; the first is {missing[0].path}")
     boxes: dict[str, Box | None] = read_boxes(path) if path.exists() else {}
+    if boxes and (former := detector_of(path)) not in ("", detector.name):
+        raise ValueError(f"{path} holds the boxes of {former}; move it away, or go on with that detector")
     keys = {box_key(video, path.parent): video for video in videos}
     todo, undecodable = [key for key in keys if key not in boxes], 0
     for number, key in enumerate(reported(todo, len(todo)), start=1):

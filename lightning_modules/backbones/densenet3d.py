@@ -33,7 +33,8 @@ class SparseGraph:
         alpha_means: "keep": alpha is the share that is received, as the equations say; "drop": the share that is not,
             as the text calls it.
         seed: of the draw, Python's ``random.Random``, which gives the same graph everywhere.
-        always_keep_block_input: the block's input, by far the widest element, is received by every layer.
+        always_keep_block_input: the block's input, by far the widest element, is received by every layer: in place of
+            one of the drawn elements, or beside the predecessor where none is drawn.
 
     Raises:
         ValueError: a share outside 0 to 1, or an unknown meaning.
@@ -117,6 +118,7 @@ class DenseBlock(nn.Module):
         self.out_channels = sum(widths)
         connected = [[int(i in received) for i in range(len(graph))] for received in graph]
         self.register_buffer("graph", torch.tensor(connected, dtype=torch.uint8))  # (layers, elements)
+        self.register_load_state_dict_pre_hook(_refuse_another_graph)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return ``(N, out_channels, T, H, W)`` of ``(N, in_channels, T, H, W)``."""
@@ -277,8 +279,13 @@ def check_same_graph(network: nn.Module, state_dict: Mapping[str, Tensor]) -> No
     Raises:
         ValueError: a block's layers are connected in another way.
     """
-    for name, own in network.named_buffers():
-        given = state_dict.get(name)
-        if name.endswith(".graph") and given is not None and not torch.equal(given.cpu(), own.cpu()):
-            raise ValueError(f"{name}: the checkpoint's layers are connected in another way; build the network with "
-                             "the alpha and graph seed that it was trained with")  # fmt: skip
+    for name, block in network.named_modules():
+        if isinstance(block, DenseBlock):
+            _refuse_another_graph(block, state_dict, f"{name}.")
+
+
+def _refuse_another_graph(block: DenseBlock, state_dict: Mapping[str, Any], prefix: str, *_: Any) -> None:
+    given = state_dict.get(f"{prefix}graph")
+    if given is not None and not torch.equal(given.cpu(), block.graph.cpu()):
+        raise ValueError(f"{prefix}graph: the checkpoint's layers are connected in another way; build the network with "
+                         "the alpha and graph seed that it was trained with")  # fmt: skip

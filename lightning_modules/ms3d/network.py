@@ -54,6 +54,7 @@ class Ms3dSpec:
         pathways: one or several; their clips follow each other along time.
         channels: of the shared kernel's maps, and of each pathway's. Joined in time, a pathway has as many as all have
             side by side.
+        pathway_channels: of each pathway's maps, where they are not ``channels``.
         shared_kernel: of the fixed convolution (time, height, width). The paper's "s x s x 3" leaves open whether its 3
             is time, as here, or the colours: then (1, 3, 3).
         shared_stride: of the fixed convolution, in space.
@@ -71,6 +72,7 @@ class Ms3dSpec:
 
     pathways: tuple[Pathway, ...] = (SLOW, MEDIUM, FAST)
     channels: int = 16
+    pathway_channels: int | None = None
     shared_kernel: tuple[int, int, int] = (3, 3, 3)
     shared_stride: int = 2
     pathway_stride: int = 2
@@ -161,8 +163,9 @@ class Ms3dBackbone(nn.Module):
         self.shared = SharedKernel(
             channels=spec.channels, kernel=spec.shared_kernel, stride=spec.shared_stride, seed=spec.shared_seed
         )
-        joined = len(spec.pathways) * spec.channels
-        own = spec.channels if spec.join == "channels" else joined
+        side_by_side = len(spec.pathways) if spec.join == "channels" else 1
+        own = spec.pathway_channels or spec.channels * len(spec.pathways) // side_by_side
+        joined = own * side_by_side
         self.pathways = nn.ModuleList(
             PathwayConv(in_channels=spec.channels, out_channels=own, kernel=pathway.kernel, stride=spec.pathway_stride)
             for pathway in spec.pathways

@@ -23,6 +23,7 @@ class FillRepository(L.Callback):
         """Run the training videos through the network once; all processes end with the same repository."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         limit = trainer.limit_train_batches if isinstance(trainer.limit_train_batches, int) else None
+        _same_statistics(pl_module)
         training = pl_module.training
         pl_module.eval()
         with torch.no_grad(), trainer.precision_plugin.forward_context():
@@ -45,6 +46,8 @@ def training_codes(module: Any, data: Any, limit: int | None = None) -> tuple[Te
             break
         batch = data.on_after_batch_transfer(batch.to(module.device), 0)
         decoded = batch.num_frames > 0
+        if not decoded.any():
+            continue
         clips = batch.clips[decoded]  # (N, p, C, T, H, W)
         codes.append(module.network.backbone(clips.flatten(0, 1)).float().cpu())
         labels.append(batch.labels[decoded].repeat_interleave(clips.shape[1]).cpu())
@@ -70,6 +73,13 @@ def fill(network: Any, codes: Tensor, labels: Tensor, *, partial: bool = False) 
     head.fill(sums, counts, fingerprint=weights_fingerprint(network.backbone), partial=partial)
     distances = (codes - head.centres.cpu()[labels]).norm(dim=1)
     head.threshold.fill_(float(torch.quantile(_all_distances(distances)[:16_000_000], ACCEPTED)))
+
+
+def _same_statistics(module: torch.nn.Module) -> None:
+    """Give all processes the first one's buffers: each has normalised its own batches since the last exchange."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for buffer in module.buffers():
+            torch.distributed.broadcast(buffer, src=0)
 
 
 def _over_processes(values: Tensor) -> Tensor:

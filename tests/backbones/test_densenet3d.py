@@ -72,6 +72,11 @@ def test_weights_of_another_graph_are_refused_and_the_same_ones_taken():
     check_same_graph(own, DenseNet3D(in_channels=2, spec=spec).state_dict())
     with pytest.raises(ValueError, match=r"blocks\.0\.graph: the checkpoint's layers are connected in another way"):
         check_same_graph(own, other.state_dict())
+    weight = own.norm[0].weight
+    with torch.no_grad():
+        weight.fill_(7)
+    with pytest.raises(ValueError, match=r"blocks\.0\.graph: the checkpoint's layers are connected in another way"):
+        own.load_state_dict(other.state_dict())
 
 
 def test_frames_are_halved_in_the_first_transitions_alone():

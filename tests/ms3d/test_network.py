@@ -7,8 +7,17 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from experiments.ms3d_profiles import NETWORKS
 from lightning_modules.backbones.densenet3d import DenseNet3dSpec, SparseGraph
-from lightning_modules.ms3d.network import FAST, MEDIUM, SLOW, Ms3dSpec, Pathway, sparse_densenet
+from lightning_modules.ms3d.network import (
+    FAST,
+    MEDIUM,
+    SLOW,
+    Ms3dSpec,
+    Pathway,
+    averaged_over_time,
+    sparse_densenet,
+)
 from lightning_modules.ms3d.profiles import PROXY_MS3D, SMOKE_MS3D
 
 
@@ -36,6 +45,8 @@ def kept(alpha: float, seed: int = 0) -> dict:
     [
         (with_densenet(**kept(1.0)), 11.494, 32.9),
         (Ms3dSpec(), 10.276, 31.2),
+        (with_densenet(**kept(0.3)), 8.615, 29.7),
+        (with_densenet(growth=16, **kept(0.7)), 2.728, 11.7),
         (with_densenet(growth=16, **kept(0.3)), 2.294, 11.3),
         (with_densenet(block_layers=(4, 8, 12, 8), growth=24, **kept(0.7)), 2.727, 14.3),
         (with_densenet(**kept(0.7, seed=1)), 10.081, None),
@@ -43,7 +54,18 @@ def kept(alpha: float, seed: int = 0) -> dict:
         (Ms3dSpec(join="time"), 10.403, 173.5),
         (replace(with_densenet(pool_frames=2), joined_frames=7), 10.276, 26.6),
     ],
-    ids=["dense", "paper", "growth 16", "small", "seed 1", "seed 2", "in time", "7 frames"],
+    ids=[
+        "dense",
+        "paper",
+        "sparser",
+        "growth 16",
+        "growth 16, sparser",
+        "small",
+        "seed 1",
+        "seed 2",
+        "in time",
+        "7 frames",
+    ],
 )
 def test_sizes_of_every_reading(spec, params, gmacs):
     found = costs(spec)
@@ -116,8 +138,8 @@ def test_the_small_networks_have_every_part_and_a_graph_with_gaps(spec):
         paper, small = Ms3dSpec().build(), spec.build()
     assert [p[0].kernel_size for p in small.pathways] == [p[0].kernel_size for p in paper.pathways]
     assert small.shared.weight.shape[2:] == paper.shared.weight.shape[2:]
-    names = {name.split(".")[0] for name, _ in paper.named_modules()}
-    assert names == {name.split(".")[0] for name, _ in small.named_modules()}
+    assert len(small.densenet.blocks) >= 3 and all(len(block.layers) >= 2 for block in small.densenet.blocks)
+    assert small.code.out_features >= 16 and len(list(small.shared.parameters())) == 0
     gaps = [before + 1 - len(received) for graph in small.densenet.graphs for before, received in enumerate(graph)]
     assert sum(gaps) > 0, "nothing is sparse"
     if spec is PROXY_MS3D:
@@ -132,3 +154,31 @@ def test_clips_of_another_length_and_unknown_ways_to_join_are_refused():
     for wrong in (dict(pathways=()), dict(join="rows")):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Ms3dSpec(**wrong)
+
+
+@pytest.mark.parametrize("join", ["channels", "time"])
+def test_one_pathway_alone_can_have_the_channels_of_all_behind_the_same_shared_kernel(join):
+    spec = replace(PROXY_MS3D, pathways=(SLOW,), pathway_channels=12, join=join)
+    with torch.device("meta"):
+        network, three = spec.build(), PROXY_MS3D.build()
+        maps = network.joined(torch.empty(1, 3, 7, 32, 32))
+    assert network.shared.weight.shape == three.shared.weight.shape
+    assert maps.shape[1] == 12 == three.densenet.blocks[0].layers[0].conv1.in_channels
+
+
+@pytest.mark.parametrize(("label", "sizes"), NETWORKS.items(), ids=NETWORKS)
+def test_on_the_benchmark_no_network_compared_with_works_on_smaller_maps_than_ms3d(label, sizes):
+    sides = []
+    with torch.device("meta"):
+        network = sizes.proxy.build().eval()
+        for layer in network.modules():
+            if isinstance(layer, (torch.nn.Conv2d, torch.nn.Conv3d)) and layer.kernel_size[-1] > 1:
+                layer.register_forward_hook(lambda layer, inputs, maps: sides.append(maps.shape[-1]))
+        network(torch.empty(2, 3, sizes.frames, 32, 32))
+    assert 16 in sides and min(sides) >= 2, sides
+
+
+def test_averaging_over_time_is_adaptive_pooling_over_time():
+    for frames in (7, 8, 17, 25):
+        maps = torch.randn(2, 3, frames, 4, 5, dtype=torch.float64)
+        torch.testing.assert_close(averaged_over_time(maps, 8), F.adaptive_avg_pool3d(maps, (8, 4, 5)))

@@ -45,7 +45,8 @@ def some_videos() -> list[str]:
 
 def test_a_new_class_is_the_mean_of_its_videos_codes_and_the_others_stay(tmp_path, capsys):
     path, videos, out = trained(tmp_path), some_videos(), tmp_path / "grown.ckpt"
-    assert main([str(path), "wave", *videos, "--out", str(out)]) == 0
+    whole = ["--whole-frames", "--out"]
+    assert main([str(path), "wave", *videos, *whole, str(out)]) == 0
     assert "5 classes, the last is 'wave' from 2 video(s)" in capsys.readouterr().out
     before, _ = load_checkpoint_module(path)
     after, spec = load_checkpoint_module(out)
@@ -58,7 +59,7 @@ def test_a_new_class_is_the_mean_of_its_videos_codes_and_the_others_stay(tmp_pat
         own = after.repository.centres[4]
         assert after.network.head(own[None]).argmax() == 4
     single = tmp_path / "single.ckpt"
-    assert main([str(path), "wave", videos[0], "--out", str(single)]) == 0
+    assert main([str(path), "wave", videos[0], *whole, str(single)]) == 0
     codes = load_checkpoint_module(single)[0].repository.centres[4]
     assert not torch.allclose(codes, own), "the mean of both is another centre than one of them"
     assert main([str(out), "jump", videos[1], "--detector", "motion"]) == 0  # it grows again, tailored, beside itself
@@ -75,9 +76,10 @@ def test_what_cannot_grow_is_refused(tmp_path, capsys):
     linear = trained(tmp_path / "linear", loss=None, backbone=R3D18.smoke)
     for given, message in (
         ([str(path), name, *videos], f"has a class {name!r} already"),
+        ([str(path), "wave", *videos], "learnt on frames tailored to the actor: choose a --detector (torchvision, "),
         ([str(tmp_path / "foreign.ckpt"), "wave", *videos], "filled by another network"),
-        ([str(path), "wave", str(tmp_path / "nowhere.mp4")], "nowhere.mp4"),
-        ([str(path), "wave", str(tmp_path / "broken.mp4")], "broken.mp4"),
+        ([str(path), "wave", str(tmp_path / "nowhere.mp4"), "--whole-frames"], "nowhere.mp4"),
+        ([str(path), "wave", str(tmp_path / "broken.mp4"), "--whole-frames"], "broken.mp4"),
         ([str(linear), "wave", *videos], "a Linear judges its classes"),
     ):
         assert main(given) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datamodules.boxes import read_boxes
+from datamodules.boxes import read_boxes, write_boxes
 from datamodules.video import write_video
 from experiments.tools.boxes import main
 
@@ -39,6 +39,9 @@ def test_every_video_gets_a_box_or_none_and_a_second_run_adds_what_is_new(videos
     (videos / "val/a/moving.mp4").rename(videos / "val/a/new.mp4")
     assert main(flags) == 0
     assert "5 videos, 1 of them new" in capsys.readouterr().out
+    write_boxes(videos / "boxes.npz", boxes, detector="somebody else")
+    assert main(flags) == 1
+    assert "boxes.npz holds the boxes of somebody else; move it away" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

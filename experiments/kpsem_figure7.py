@@ -88,7 +88,8 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     bars.set_ylim(len(shown) - 0.4, -0.6)
     bars.set_xlim(0, 100)
     bars.set_xlabel("top-1 of the class (%)", fontsize=8)
-    bars.set_title(f"{len(shown)} largest gains: {BASELINE} (grey), {OURS} (blue), difference", fontsize=9)
+    which = f"all {len(gains)} classes" if len(gains) <= SHOWN else f"{SHOWN} largest gains"
+    bars.set_title(f"{which}: {BASELINE} (grey), {OURS} (blue), difference", fontsize=9)
     differences = [gain.difference.mean for gain in gains]
     rest.hist(differences, bins=20, color=NETWORK_COLOURS[1])
     rest.axvline(MARGIN, color="black", ls="--", lw=1)

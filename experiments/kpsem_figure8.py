@@ -4,8 +4,8 @@ Paper:      Cao et al., Effective Action Recognition with Embedded Key Point Shi
 Run:        python experiments/kpsem_figure8.py            (embedded benchmark; cells of Table 1)
             python experiments/kpsem_figure8.py ... --video FILE --video-class NAME       (your own video)
             python experiments/kpsem_figure8.py ... --checkpoint FILE --test-only --rows MF-KPSEM --columns GROUP
-Protocol:   twelve test videos of Mini-Kinetics from the 16 classes of Figure 7; probabilities are the softmax averaged
-            over views, of the first seed.
+Protocol:   twelve test videos of Mini-Kinetics from the 16 classes that gain most, as in Figure 7 but with the first
+            seed alone, whose probabilities are drawn: the softmax averaged over views.
 Deviations: the paper does not say how it chose: here by the largest gain in the true class's probability among videos
             that MF-KPSEM alone gets right, and beyond them among all; the counts of both kinds are printed.
 """

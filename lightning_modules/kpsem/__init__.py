@@ -33,15 +33,20 @@ What the paper leaves open, and what we chose
     soft version (straight-through): region edges are sigmoids 1 cell wide, maxima are averages weighted by exp(value /
     0.15 of the map's range). Features receive the hard definition's gradient alone.
     The MLP: one linear layer per set on the frame's mean features (nothing larger fits the printed size).
-    Units, range and start of its output: cells of the feature map, no limit but the map's edges; its biases start
-    uniformly within 1 cell per set, or all sets would be the same. Fixed regions (Table 2b) stay at such a start.
+    Units, range and start of its output: cells of the feature map, no limit but the map's edges; its weights start at
+    zero, its biases uniformly within 1 cell per set, or all sets would be the same. Fixed regions (Table 2b) stay at
+    such a start.
+    Eq. (9) as printed: its 1 / (|difference| + 0.1) has slopes up to 100, and its gradient on the features behind conv4
+    was 14 times the classifier's in a trained network of the benchmark. matching_gradient=False stops it (a row of
+    Table 2 that is not the paper's).
     More than 4 regions: n - 1 lines in each direction, moved independently, in order and a cell apart.
     Ties: the first cell row by row. A row whose centre lies on a line is behind it.
     Where KPSEM reads: the stage's raw sum, before normalisation and activation.
     The reduction: the paper gives kernel (1, 3), stride (1, 2), 24 to 6, 384 to 96 and 672; hence padding (0, 1) and
     the mean over the last 6. 96 channels from the first convolution on, no bias. Nothing is said of normalisation or
     activation: none ("linear"); "normalised" adds both. At other positions a quarter of the channels.
-    Initialisation: PyTorch's. start_at_zero sets the last layer's weights to 0, so that a pre-trained backbone begins
+    Initialisation: PyTorch's; the classifier's part for the backbone's features is that of the plain backbone with the
+    same seed. start_at_zero sets the last layer's weights to 0, so that a pre-trained backbone begins
     undisturbed; off, as the paper does not mention it.
     Epochs, learning rate steps, Nesterov, frame interval, crops, colours, views at test: MFNet's code (profiles.py,
     datamodules/kpsem.py). Mini-Kinetics and Something-Something have no such code; UCF101's epochs. Mini-Kinetics
@@ -61,8 +66,9 @@ Where paper and released code differ, and which we follow
     frame there; here they are played in a loop. Hue, lightness and saturation round to bytes there.
 
 Not as published
-    The embedded benchmark: a quarter of the width, five of MFNet's 16 units, KPSEM's output starting at zero, AdamW for
-    20 epochs, no flip, stretching or colours, one central test view (profiles.py). R3D starts from a pre-training of
+    The embedded benchmark: a quarter of the width, five of MFNet's 16 units, KPSEM's output starting at zero, lines
+    that learn at a twentieth of the rate, AdamW for 20 epochs, no flip, stretching or colours, one central test view
+    (profiles.py). R3D starts from a pre-training of
     its own there, in place of ImageNet's.
 
 Sizes

@@ -92,8 +92,10 @@ class AReSE(nn.Module):
             single key point per frame and channel.
         separation: "adaptive": each frame's lines are moved by the MLP of Eq. (4), here one linear layer per set on
             the frame's mean features; "fixed": moved at random per set at construction, the same for all frames.
-        spread: lines start uniformly within this many cells around equal regions (the paper gives no value). The sets
-            would otherwise start, and stay, alike.
+        spread: lines start uniformly within this many cells around equal regions, adaptive ones the same in all frames
+            until they have learnt (the paper gives no value). The sets would otherwise start, and stay, alike.
+        matching_gradient: let the weights of Eq. (9) pass gradient to the features and lines. Their slope is up to 100
+            where two values nearly agree.
 
     Raises:
         ValueError: a number of regions that is no square, no sets, or an unknown separation.
@@ -109,6 +111,7 @@ class AReSE(nn.Module):
         num_regions: int = 4,
         separation: Literal["adaptive", "fixed"] = "adaptive",
         spread: float = 1.0,
+        matching_gradient: bool = True,
     ) -> None:
         super().__init__()
         if num_regions < 1 or math.isqrt(num_regions) ** 2 != num_regions:
@@ -118,10 +121,12 @@ class AReSE(nn.Module):
         if separation not in ("adaptive", "fixed"):
             raise ValueError(f"separation must be 'adaptive' or 'fixed', got {separation!r}")
         self.num_sets, self.num_regions, self.side = num_sets, num_regions, math.isqrt(num_regions)
+        self.matching_gradient = matching_gradient
         self.bias: nn.Linear | None = None
         shape = (num_sets, 2, self.side - 1)
         if separation == "adaptive" and self.side > 1:
             self.bias = nn.Linear(channels, math.prod(shape))
+            nn.init.zeros_(self.bias.weight)
             nn.init.uniform_(self.bias.bias, -spread, spread)
         elif self.side > 1:
             self.register_buffer("offsets", torch.empty(shape).uniform_(-spread, spread))
@@ -153,7 +158,7 @@ class AReSE(nn.Module):
             lines = self._lines(maps)
             found = (lines, *positions_values_means(maps, lines))
             lines, positions, values, means = (part.unflatten(0, (num_clips, frames)) for part in found)
-            shift_weights = _shift_weights(values)
+            shift_weights = _shift_weights(values if self.matching_gradient else values.detach())
             matched = torch.einsum("ntgabc,ntgbxc->ntgaxc", shift_weights, positions[:, 1:])
             return KeyPoints(
                 lines=lines,
@@ -177,7 +182,7 @@ class AReSE(nn.Module):
             moved = moved.unflatten(1, (self.num_sets, 2, self.side - 1))
         free = (size * number / self.side + moved - number).sort(-1).values
         kept = torch.minimum(free.clamp(min=0), size - self.side)
-        return straight_through(kept, free) + number
+        return straight_through(kept.detach(), free) + number
 
 
 def _full_precision(device_type: str) -> AbstractContextManager:

@@ -40,9 +40,11 @@ class Kpsem(ClipClassifier):
         separation: "adaptive" regions, or "fixed" random ones.
         reduction: "linear" as in the paper, or "normalised": batch normalisation behind the reducing convolutions.
         start_at_zero: let KPSEM's output start at zero.
-        backbone_lr_scale: learning rate of the backbone, and of the layer that places KPSEM's lines, over the recipe's,
-            which the classifier and the rest of KPSEM have. A fifth in the MFNet authors' fine-tuning, which knows no
-            KPSEM; the lines, whose gradient is a substitute, learn as slowly (our choice).
+        matching_gradient: let the weights that match key points (Eq. (9)) pass gradient to the features.
+        backbone_lr_scale: learning rate of the backbone over the recipe's, which the classifier and the rest of KPSEM
+            have. A fifth in the MFNet authors' fine-tuning, which knows no KPSEM.
+        lines_lr_scale: the same for the layer that places KPSEM's lines, whose gradient is a substitute; None: as the
+            backbone (our choice).
         slow_steps: so many first steps of a training take half the learning rate (the MFNet authors' code).
         num_classes: number of classes.
         recipe: how to train.
@@ -70,7 +72,9 @@ class Kpsem(ClipClassifier):
         separation: Literal["adaptive", "fixed"] = "adaptive",
         reduction: Literal["linear", "normalised"] = "linear",
         start_at_zero: bool = False,
+        matching_gradient: bool = True,
         backbone_lr_scale: float = 0.2,
+        lines_lr_scale: float | None = None,
         slow_steps: int = 99,
         num_classes: int,
         recipe: Recipe,
@@ -79,6 +83,7 @@ class Kpsem(ClipClassifier):
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be one of {list(BACKBONES)}, got {backbone!r}")
         self.backbone_lr_scale, self.slow_steps = backbone_lr_scale, slow_steps
+        self.lines_lr_scale = backbone_lr_scale if lines_lr_scale is None else lines_lr_scale
         stages = BACKBONES[backbone](width=width, stem_stride=stem_stride, stem_pool=stem_pool)
         if units is not None:
             _shorten(stages, units)
@@ -93,6 +98,7 @@ class Kpsem(ClipClassifier):
             separation=separation,
             reduction=reduction,
             start_at_zero=start_at_zero,
+            matching_gradient=matching_gradient,
         )
 
     def load_initial(self, state_dict: Mapping[str, Any]) -> LoadReport:
@@ -113,12 +119,12 @@ class Kpsem(ClipClassifier):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the parameters by their learning rate relative to the recipe's (``lr_scale``)."""
-        slow = list(self.network.backbone.parameters())
-        if self.network.kpsem is not None:
-            slow += self.network.kpsem.arese.parameters()
-        known = {id(parameter) for parameter in slow}
+        backbone = list(self.network.backbone.parameters())
+        lines = list(self.network.kpsem.arese.parameters()) if self.network.kpsem is not None else []
+        known = {id(parameter) for parameter in (*backbone, *lines)}
         new = [parameter for parameter in self.network.parameters() if id(parameter) not in known]
-        return [dict(params=slow, lr_scale=self.backbone_lr_scale), dict(params=new, lr_scale=1.0)]
+        scales = ((backbone, self.backbone_lr_scale), (lines, self.lines_lr_scale), (new, 1.0))
+        return [dict(params=parameters, lr_scale=scale) for parameters, scale in scales if parameters]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the recipe's optimiser with :meth:`parameter_groups`."""

@@ -30,6 +30,7 @@ class KPSEM(nn.Module):
             "normalised": batch normalisation behind each and a ReLU between them.
         start_at_zero: let the output start at zero (weights of the last convolution, or of its normalisation), so that
             a pre-trained backbone is undisturbed at first. The paper says nothing about initialisation.
+        matching_gradient: see :class:`~lightning_modules.kpsem.key_points.AReSE`.
 
     Raises:
         ValueError: fewer than 4 channels, no embedding, or an unknown reduction.
@@ -45,6 +46,7 @@ class KPSEM(nn.Module):
         separation: Literal["adaptive", "fixed"] = "adaptive",
         reduction: Literal["linear", "normalised"] = "linear",
         start_at_zero: bool = False,
+        matching_gradient: bool = True,
     ) -> None:
         super().__init__()
         if channels < 4:
@@ -53,7 +55,13 @@ class KPSEM(nn.Module):
             raise ValueError(f"embedding_dim must be at least 1, got {embedding_dim}")
         if reduction not in ("linear", "normalised"):
             raise ValueError(f"reduction must be 'linear' or 'normalised', got {reduction!r}")
-        self.arese = AReSE(channels=channels, num_sets=num_sets, num_regions=num_regions, separation=separation)
+        self.arese = AReSE(
+            channels=channels,
+            num_sets=num_sets,
+            num_regions=num_regions,
+            separation=separation,
+            matching_gradient=matching_gradient,
+        )
         self.embedding = SetEmbedding(num_sets=num_sets, in_features=2 * num_regions, out_features=embedding_dim)
         self.out_channels = channels // 4
         layers: list[nn.Module] = []
@@ -128,6 +136,7 @@ class KpsemNetwork(nn.Module):
         separation: "adaptive" or "fixed".
         reduction: "linear" or "normalised".
         start_at_zero: let KPSEM's output start at zero.
+        matching_gradient: let the weights of Eq. (9) pass gradient on.
 
     Raises:
         ValueError: no such stage, no class, or too few frames left at that stage.
@@ -146,6 +155,7 @@ class KpsemNetwork(nn.Module):
         separation: Literal["adaptive", "fixed"] = "adaptive",
         reduction: Literal["linear", "normalised"] = "linear",
         start_at_zero: bool = False,
+        matching_gradient: bool = True,
     ) -> None:
         super().__init__()
         if num_classes < 1:
@@ -153,6 +163,7 @@ class KpsemNetwork(nn.Module):
         self.backbone, self.position = backbone, position
         self.kpsem: KPSEM | None = None
         features = backbone.feature_channels
+        spatial = nn.init.xavier_uniform_(torch.empty(num_classes, features))
         if position is not None:
             if position not in backbone.stage_channels:
                 raise ValueError(f"position must be None or one of {list(backbone.stage_channels)}, got {position!r}")
@@ -170,11 +181,14 @@ class KpsemNetwork(nn.Module):
                 separation=separation,
                 reduction=reduction,
                 start_at_zero=start_at_zero,
+                matching_gradient=matching_gradient,
             )
             features += self.kpsem.out_features(self.frames)
         self.head = nn.Linear(features, num_classes)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        with torch.no_grad():  # with a seed, the plain backbone's classifier: a silent KPSEM then changes no logit
+            self.head.weight[:, : backbone.feature_channels] = spatial
 
     def features(self, clips: Tensor) -> Tensor:
         """Return V_out of Eq. (1), ``(N, 768 + 672)`` at the paper's size.

@@ -55,7 +55,8 @@ PAPER_PRETRAIN_RECIPE = Recipe(
 
 # The benchmark's clips are 32 pixels wide. Without the two halvings of the stem the maps behind conv4, which KPSEM
 # cuts, are 8 x 8, and the last ones 4 x 4. A quarter of the width; the first units of each stage, two in conv4, so that
-# both kinds of unit are there. All of KPSEM is; it starts silent, as the pre-training did not have it.
+# both kinds of unit are there. All of KPSEM is; it starts silent, as the pre-training did not have it. The lines learn
+# slowly: AdamW takes steps of one size whatever the gradient's, and would carry them to the maps' edges.
 PROXY_MODULE = dict(
     width=0.25,
     stem_stride=(1, 1, 1),
@@ -64,10 +65,11 @@ PROXY_MODULE = dict(
     num_frames=8,
     start_at_zero=True,
     backbone_lr_scale=0.5,
+    lines_lr_scale=0.05,
     slow_steps=0,
 )
 
-# AdamW over 20 epochs of 30 steps: SGD with the paper's rates would hardly move in so few. Not calibrated.
+# AdamW over 20 epochs of 30 steps: SGD with the paper's rates would hardly move in so few.
 PROXY_RECIPE = Recipe(
     stages=(
         Stage(epochs=2, lr=CosineWarmup(4e-5, 2e-3)),

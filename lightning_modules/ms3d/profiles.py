@@ -26,9 +26,9 @@ PAPER_RECIPE = Recipe(
 )
 
 # The benchmark's clips are 32 pixels wide: one halving before the first blocks in place of two, in every network, so
-# that all start with maps of 16 x 16 and end with 2 x 2. With two the N-pair loss stays at chance for 1,200 steps, with
-# one it leaves it after 300 (training loss of MS3D alone). All pathways have their kernels and lengths; a quarter of the
-# channels, four blocks of few layers, of which the later ones are sparse.
+# that all start with maps of 16 x 16 and end with 2 x 2. With two the N-pair loss stays at chance for 1,200 steps,
+# with one it leaves it after 300 (training loss of MS3D alone). All pathways have their kernels and lengths; a quarter
+# of the channels, four blocks of few layers, of which the later ones are sparse.
 PROXY_DENSENET = DenseNet3dSpec(
     block_layers=(2, 3, 4, 3), growth=8, graph=SparseGraph(alpha=0.7), temporal_init="length"
 )

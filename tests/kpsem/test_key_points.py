@@ -13,8 +13,12 @@ from lightning_modules.kpsem.key_points import AReSE, KeyPoints
 
 
 def arese(seed: int = 0, **arguments) -> AReSE:
+    """Return a module whose lines already follow the frame."""
     torch.manual_seed(seed)
-    return AReSE(**{"channels": 3, "num_sets": 3, **arguments})
+    module = AReSE(**{"channels": 3, "num_sets": 3, **arguments})
+    if module.bias is not None:
+        nn.init.uniform_(module.bias.weight, -0.6, 0.6)
+    return module
 
 
 def features(*shape: int, seed: int = 1) -> Tensor:
@@ -110,8 +114,41 @@ def test_shifts_are_weighted_averages_and_regions_share_one():
     torch.testing.assert_close(found.region_weights.sum(3), torch.ones_like(found.region_weights[:, :, :, 0]))
 
 
+def test_adaptive_lines_start_where_fixed_ones_stay():
+    torch.manual_seed(0)
+    adaptive = AReSE(channels=3, num_sets=8)
+    found = adaptive.extract(features(2, 3, 4, 14, 14))
+    assert (found.lines == found.lines[:1, :1]).all() and (found.lines - 7).abs().max() <= 1
+    assert len(found.lines[0, 0].unique(dim=0)) == 8
+
+
+def test_a_lines_gradient_is_one_within_the_map_and_beyond_its_edge():
+    module = arese(channels=1, num_sets=1, spread=0.0)
+    assert module.bias is not None
+    nn.init.zeros_(module.bias.weight)
+    for place in (0.5, 9.0):
+        nn.init.constant_(module.bias.bias, place)
+        module.zero_grad()
+        module._lines(torch.zeros(5, 8, 8, 1)).sum().backward()
+        assert module.bias.bias.grad is not None and module.bias.bias.grad.tolist() == [5, 5]
+
+
+def test_without_the_matching_gradient_features_learn_by_positions_and_region_weights_alone():
+    maps, gradients = features(1, 3, 3, 8, 8), []
+    for matching in (True, False):
+        module, given = arese(separation="fixed", matching_gradient=matching), maps.clone().requires_grad_()
+        found = module.extract(given)
+        assert torch.equal(found.shifts, arese(separation="fixed").extract(maps).shifts)
+        if matching:
+            (gradient,) = torch.autograd.grad(found.shifts.square().sum(), given)
+            gradients.append(gradient)
+        else:
+            assert not found.shifts.requires_grad and found.region_weights.requires_grad
+    assert gradients[0].abs().sum() > 0
+
+
 def test_a_still_clip_with_distinct_values_hardly_shifts():
-    maps = features(1, 3, 1, 8, 8).expand(-1, -1, 4, -1, -1) * 50  # other regions' values are far away
+    maps = features(1, 3, 1, 8, 8).expand(-1, -1, 4, -1, -1)
     found = arese(separation="fixed").extract(maps)
     assert found.shifts.abs().max() < 0.05 and found.crossing_share().item() == 0
 

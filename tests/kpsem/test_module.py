@@ -82,13 +82,13 @@ def test_an_unknown_backbone_is_refused():
 
 def test_backbone_and_lines_train_at_a_fifth_of_the_rate_and_every_parameter_once():
     own = module()
-    slow, new = own.parameter_groups()
-    assert (slow["lr_scale"], new["lr_scale"]) == (0.2, 1.0)
+    groups = backbone, lines, new = own.parameter_groups()
+    assert [group["lr_scale"] for group in groups] == [0.2, 0.2, 1.0]
+    assert module(lines_lr_scale=0.01).parameter_groups()[1]["lr_scale"] == 0.01
     names = {id(parameter): name for name, parameter in own.network.named_parameters()}
-    assert {names[id(p)] for p in slow["params"]} == {
-        name for name in names.values() if name.startswith(("backbone.", "kpsem.arese."))
-    }
-    assert sorted(names[id(p)] for group in (slow, new) for p in group["params"]) == sorted(names.values())
+    for group, prefix in ((backbone, "backbone."), (lines, "kpsem.arese.")):
+        assert {names[id(p)] for p in group["params"]} == {name for name in names.values() if name.startswith(prefix)}
+    assert sorted(names[id(p)] for group in groups for p in group["params"]) == sorted(names.values())
     plain = module(position=None, backbone_lr_scale=0.3).parameter_groups()
     assert plain[0]["lr_scale"] == 0.3 and len(plain[1]["params"]) == 2
 
@@ -113,7 +113,8 @@ def test_the_first_99_steps_take_half_the_rate(step, factor):
             own.on_train_batch_start(batch_of(torch.zeros(1, 1, 3, 4, 8, 8), torch.zeros(1, dtype=torch.long)), 3)
     finally:
         del type(own).current_epoch
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-3 * 0.2 * factor, 5e-3 * factor])
+    expected = [5e-3 * scale * factor for scale in (0.2, 0.2, 1.0)]  # backbone, lines, what is new
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(expected)
 
 
 def test_units_shorten_the_stages_and_keep_what_the_whole_network_computes_first():
@@ -138,3 +139,14 @@ def test_units_shorten_the_stages_and_keep_what_the_whole_network_computes_first
 def test_units_that_do_not_exist_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         module(**arguments)
+
+
+def test_a_silent_kpsem_starts_with_the_plain_backbones_logits():
+    clips = torch.randn(2, 1, 3, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    logits = []
+    for position in (None, "conv4"):
+        torch.manual_seed(3)
+        own = module(position=position, start_at_zero=True).eval()
+        with torch.no_grad():
+            logits.append(own(clips))
+    torch.testing.assert_close(*logits)

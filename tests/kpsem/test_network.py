@@ -232,14 +232,15 @@ def degrees_between(first: Tensor, second: Tensor) -> float:
 
 
 @pytest.mark.parametrize("num_regions", [1, 4])
+@pytest.mark.parametrize("separation", ["adaptive", "fixed"])
 @pytest.mark.parametrize("degrees", [0, 35, 90, 160, 225, 300])
-def test_mean_shift_points_where_a_disc_moves(num_regions, degrees):
+def test_mean_shift_points_where_a_disc_moves(num_regions, degrees, separation):
     torch.manual_seed(0)
-    network = brightness_network(num_regions=num_regions, separation="fixed")
+    network = brightness_network(num_regions=num_regions, separation=separation)
     found, _ = network.key_points(moving_disc(degrees))
     truth = torch.tensor([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))])
     angle = degrees_between(found.mean_shift()[0], truth)
-    assert angle < 10, f"{angle:.1f} degrees between the mean shift and the motion"
+    assert angle < 12, f"{angle:.1f} degrees between the mean shift and the motion"
 
 
 def test_key_points_follow_the_disc_in_pixels_and_its_shifts_are_its_speed():

@@ -18,6 +18,7 @@ from lightning_modules.vipriors.profiles import BEST, deeper, of_tsm, with_one_f
 
 # On the benchmark a single frame says less than 53 % of a video's class; both depths of TSM reach this, R101 later.
 PROXY_TSM_STOP_AT, PROXY_TSM_EPOCHS = 45.0, 90
+SLOWFAST50_DIFF, SLOWFAST50_FORWARD = "slowfast_r50_diff", "slowfast_r50_forward"
 SLOWFAST50, SLOWFAST101, TSM50, TSM101 = "slowfast_r50", "slowfast_r101", "tsm_r50", "tsm_r101"
 CLASSES = 101
 MOD_UCF101 = ModUCF101()
@@ -48,17 +49,35 @@ TSM_UNSHIFTED = TSM | dict(module=dict(architecture="tsm", shift=False))
 
 
 def _phase_one(
-    recipe: Recipe, source: Any, *, tsm_recipe: Recipe | None = None, tsm_stop_at: float = profiles.TSM_STOP_AT
+    recipe: Recipe,
+    own: Mapping[str, Any],
+    *,
+    tsm_recipe: Recipe | None = None,
+    tsm_stop_at: float = profiles.TSM_STOP_AT,
 ) -> Mapping[str, Pretrain]:
-    """Return the plain networks; TSM's sees one frame at a time, and so needs no shift."""
+    """Return the plain networks; TSM's sees one frame at a time, and so needs no shift.
+
+    Those on residual frames and on clips that are never played backward are for the ablations alone.
+
+    Args:
+        recipe: of phase 1.
+        own: the profile's data arguments: ``source`` and ``num_frames``.
+        tsm_recipe: TSM's, where it differs.
+        tsm_stop_at: held-out accuracy in percent at which TSM's ends.
+    """
+    source, num_frames = own["source"], own["num_frames"]
     clips = Build(VipriorsData, source=source)
     frames = Build(VipriorsData, source=source, num_frames=1)
+    residual = Build(VipriorsData, source=source, num_frames=num_frames + 1)
+    forward = Build(VipriorsData, source=source, playbacks=("forward",))
     slowfast: dict[str, Any] = dict(stop_at=profiles.SLOWFAST_STOP_AT)
     tsm: dict[str, Any] = dict(architecture="tsm", shift=False, stop_at=tsm_stop_at)
     tsm_recipe = tsm_recipe or recipe
     return {
         SLOWFAST50: Pretrain(data=clips, recipe=recipe, module=slowfast),
         SLOWFAST101: Pretrain(data=clips, recipe=recipe, module=slowfast | DEEPER),
+        SLOWFAST50_DIFF: Pretrain(data=residual, recipe=recipe, module=slowfast | dict(residual=True)),
+        SLOWFAST50_FORWARD: Pretrain(data=forward, recipe=recipe, module=slowfast),
         TSM50: Pretrain(data=frames, recipe=tsm_recipe, module=tsm),
         TSM101: Pretrain(data=frames, recipe=tsm_recipe, module=tsm | DEEPER),
     }
@@ -69,23 +88,24 @@ _PROXY_TSM_RECIPE = dataclasses.replace(
     profiles.PROXY_PRETRAIN_RECIPE,
     stages=(_WARM, dataclasses.replace(_LONG, epochs=PROXY_TSM_EPOCHS - _WARM.epochs)),
 )
+_SMOKE, _PROXY = (dict(data, source=MEMBER) for data in (SMOKE_DATA, PROXY_DATA))
 PROFILES = {
     "smoke": Profile(
         module=profiles.SMOKE_MODULE,
-        data=SMOKE_DATA | dict(source=MEMBER),
+        data=_SMOKE,
         recipe=profiles.SMOKE_RECIPE,
-        inits=_phase_one(profiles.SMOKE_PRETRAIN_RECIPE, MEMBER),
+        inits=_phase_one(profiles.SMOKE_PRETRAIN_RECIPE, _SMOKE),
         stand_ins=True,
         tiny=True,
     ),
     "proxy": Profile(
         module=profiles.PROXY_MODULE,
-        data=PROXY_DATA | dict(source=MEMBER),
+        data=_PROXY,
         recipe=profiles.PROXY_RECIPE,
         inits=_phase_one(
-            profiles.PROXY_PRETRAIN_RECIPE, MEMBER, tsm_recipe=_PROXY_TSM_RECIPE, tsm_stop_at=PROXY_TSM_STOP_AT
+            profiles.PROXY_PRETRAIN_RECIPE, _PROXY, tsm_recipe=_PROXY_TSM_RECIPE, tsm_stop_at=PROXY_TSM_STOP_AT
         ),
         stand_ins=True,
     ),
-    "paper": Profile(inits=_phase_one(profiles.PAPER_RECIPE, MOD_UCF101)),
+    "paper": Profile(inits=_phase_one(profiles.PAPER_RECIPE, dict(source=MOD_UCF101, num_frames=64))),
 }

@@ -55,9 +55,9 @@ TABLE = Table(
         "sum of three parallel convolutions. ELU with 2plus1D, ELU alone and SE are in vipriors_ablations.",
         "In the real data 73 groups of videos have clips in training and validation (210 of the 4,742).",
         "All rows and seeds start from one phase 1.",
-        "Non-local blocks and the two new branches of (3*3+3*1+1*3) start silent, so that phase 2 starts from what phase "
-        "1 learnt, and the benchmark's 8 epochs leave them nearly so (their normalisations' weights end near 0.01; "
-        "without them 98 to 99 % of predictions stay): V01, V05 and V07 say little of these modules there.",
+        "Non-local blocks and the two new branches of (3*3+3*1+1*3) start silent, so that phase 2 starts from what "
+        "phase 1 learnt, and the benchmark's 8 epochs leave them nearly so (their normalisations' weights end near "
+        "0.01; without them 98 to 99 % of predictions stay): V01, V05 and V07 say little of these modules there.",
     ),
 )
 

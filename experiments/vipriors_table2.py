@@ -3,8 +3,8 @@
 Paper:      Luo, Xu, Zhang, Challenge report: VIPriors Action Recognition Challenge, 2020, Table 2.
 Run:        python experiments/vipriors_table2.py            (embedded benchmark)
             python experiments/vipriors_table2.py --profile paper --data-root DATA
-Protocol:   as Table 1. TSM sees 16 frames, after a phase 1 on single frames until 53 % (benchmark: 45 %); residual frames ("Diff") are
-            the 64 differences of 65 frames.
+Protocol:   as Table 1. TSM sees 16 frames, after a phase 1 on single frames until 53 % (benchmark: 45 %); residual
+            frames ("Diff") are the 64 differences of 65 frames.
 Deviations: TSM's crops (here 112, as SlowFast's) are not given. Phase 1 is one training per backbone: the networks on
             residual frames start from the one on frames, TSM without shift from the same as TSM.
 """
@@ -67,10 +67,10 @@ TABLE = Table(
         "TSM on R101 is lower with its shift than without in the table itself (V14), Diff lower than RGB (V15).",
         "TSM on R50 has 72.1 here and 70.8 for ten clips in Table 3, which is R101's value here; R50 is assumed there.",
         "SlowFast on RGB has 73.5 here and 75.5 in Table 3: one clip and ten (on the benchmark three).",
-        "53 % and 50 % are where phase 1 stops, no results. On the benchmark TSM's stops at 45 %: a single frame says no "
-        "more there.",
-        "All rows of a backbone and all seeds start from one phase 1: R50 and R101 differ by one training each, whose "
-        "chance the intervals of V09 to V12 do not contain. On the benchmark R101 has two more blocks in res4.",
+        "53 % and 50 % are where phase 1 stops, no results. On the benchmark TSM's stops at 45 %: a single frame says "
+        "little more there.",
+        "All rows of a backbone and all seeds start from one phase 1: R50 and R101 differ by one training each, "
+        "whose chance the intervals of V09 to V12 do not contain. On the benchmark R101 has two more blocks in res4.",
         "Diff starts from a network that was trained on frames: V15 includes what that costs.",
         "On the benchmark the two new branches of (3*3+3*1+1*3) start silent and stay nearly so: see Table 1.",
         "On the benchmark TSM sees 8 frames, half of SlowFast's 16; in the paper a quarter.",

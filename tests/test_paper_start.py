@@ -74,7 +74,7 @@ def on_request(names, quick) -> list:
 
 
 def groups_of(table: Table) -> list[str]:
-    return list(dict.fromkeys(column.group for column in table.columns if not column.is_cost))
+    return list(dict.fromkeys(column.group for column in table.columns if column.data is not None))
 
 
 def first_and_last() -> Iterator[tuple[str, str, str]]:
@@ -99,7 +99,7 @@ def start(place: Path, name: str, label: str, group: str, steps: int) -> dict:
     """Train one cell for some steps, test it on as many batches, render its table; return the evidence."""
     table, store, root = TABLES[name], Store(place / "runs"), place / "data"
     for column in table.columns:
-        if column.group == group and not column.is_cost:
+        if column.group == group and column.data is not None:
             for part in column.parts:
                 source = part.arguments["source"]
                 ensure_tree(source, disk_name(source), root)

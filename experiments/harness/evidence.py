@@ -22,6 +22,7 @@ from experiments.harness.predictions import pack_predictions
 from experiments.harness.resolve import initialisations, takes_unnamed_file
 from experiments.harness.spec import Column, Row
 from experiments.harness.stale import exported_by_older_code, made_by_older_code
+from experiments.harness.starts import starts_of
 from experiments.harness.statistics import a_a_control, estimate, verdict
 from experiments.harness.table_cells import CONTROL_ORDERS, TableCells
 
@@ -60,6 +61,7 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
             *(f"{row.label}: {row.note}" for row in table.rows if row.note),
             *(f"{label}: {reason}" for label, reason in left_out.items()),
         ],
+        "starts": starts_of(cells),
         "cells": records,
     }
     return rounded(evidence)

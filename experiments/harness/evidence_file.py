@@ -11,7 +11,9 @@ from typing import Any
 EVIDENCE_FORMAT = 2
 
 # What later formats added, with the value that says what was always so before.
-ADDED: Mapping[str, Any] = MappingProxyType({"arguments": {}, "controls": {"a_a": [], "frame_order": []}, "notes": []})
+ADDED: Mapping[str, Any] = MappingProxyType({
+    "arguments": {}, "controls": {"a_a": [], "frame_order": []}, "notes": [], "starts": [],
+})  # fmt: skip
 ADDED_CONDITIONS: Mapping[str, Any] = MappingProxyType({
     "limit_batches": None, "init_checkpoint": None, "init_files": {}, "checkpoint": None, "batch_size": None,
     "views": None, "crops": None, "own_data": None, "generator_version": None, "versions": [], "hardware": [],

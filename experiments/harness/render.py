@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.harness.markdown import DASH, markdown_table
 from experiments.harness.render_claims import claims_section
+from experiments.harness.render_conditions import conditions_section
 
 PERCENT_METRICS = ("top1", "top5", "mean_class_acc", "map")
 COUNTS = ("num_frames", "num_views")
@@ -48,7 +49,7 @@ def to_markdown(evidence: Evidence, committed: Evidence | None = None) -> str:
         _ensembles(evidence),
         _training(evidence),
         _controls(evidence),
-        _conditions(evidence),
+        conditions_section(evidence),
         _notes(evidence),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -241,56 +242,6 @@ def _controls(evidence: Evidence) -> str:
         text = "Frame order at test time: what remains when frames are shuffled, or one is repeated, needs no time."
         blocks.append(f"{text}\n\n" + markdown_table(["On", "Row", "In order", "Shuffled", "One frame"], lines))
     return "## Controls\n\n" + "\n\n".join(blocks) if blocks else ""
-
-
-def _conditions(evidence: Evidence) -> str:
-    conditions = evidence["conditions"]
-    lines = [
-        f"{conditions['cells']} cells, seeds {', '.join(map(str, conditions['seeds']))}",
-        f"hardware: {', '.join(conditions['hardware']) or DASH}",
-        f"versions: {', '.join(conditions['versions']) or DASH}",
-    ]
-    if conditions["generator_version"] is not None:
-        lines.append(f"embedded benchmark, generator version {conditions['generator_version']}")
-    if conditions["views"]:
-        lines.append(f"tested with {conditions['views']} views instead of the table's")
-    if conditions["crops"]:
-        lines.append(f"tested with {conditions['crops']} crops of each view instead of the table's")
-    if conditions["batch_size"]:
-        lines.append(f"trained with {conditions['batch_size']} videos per batch instead of the recipe's")
-    if conditions["checkpoint"]:
-        lines.append(f"trained weights taken from {conditions['checkpoint']}; nothing was trained here")
-        lines += sorted({cell["initialised"] for cell in evidence["cells"]})
-    for name, file in conditions["init_files"].items():
-        lines.append(f"initialisation {name}: {'from scratch' if file == 'none' else file}")
-    if conditions["init_checkpoint"]:
-        start = "from scratch" if conditions["init_checkpoint"] == "none" else f"from {conditions['init_checkpoint']}"
-        lines.append(f"started {start} instead of the table's initialisation")
-    counts = [cell["counts"] for cell in evidence["cells"]]
-    if counts:
-        lines.append("videos per training and test: " + ", ".join(sorted({_videos(count) for count in counts})))
-    if undecodable := sorted({video for count in counts for video in count.get("undecodable_test_ids", ())}):
-        shown = ", ".join(f"`{video}`" for video in undecodable[:10]) + (", ..." if len(undecodable) > 10 else "")
-        lines.append(f"test videos that could not be decoded and count as wrong: {shown}")
-    if conditions["older_code"]:
-        lines.append(
-            f"**{conditions['older_code']} cells were trained by older code** (`--refresh stale` runs them again)"
-        )
-    return "## Conditions\n\n" + "\n".join(f"- {line}" for line in lines)
-
-
-LACKS = (
-    "missing_train_videos", "missing_test_videos", "undecodable_train_videos", "undecodable_train_clips",
-    "undecodable_test_videos",
-)  # fmt: skip
-
-
-def _videos(count: Mapping[str, int]) -> str:
-    text = f"{count['num_train_videos']} / {count['num_test_videos']}"
-    for key in LACKS:
-        if count.get(key):
-            text += f" ({count[key]} {key.replace('_', ' ')})"
-    return text
 
 
 def _notes(evidence: Evidence) -> str:

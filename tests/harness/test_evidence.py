@@ -10,10 +10,11 @@ import pytest
 
 from experiments.harness.cell import Options
 from experiments.harness.evidence import CURVE_POINTS, gather, rounded, thinned
+from experiments.harness.evidence_file import read_evidence
 from experiments.harness.metrics import hits, top1
 from experiments.harness.predictions import UNDECODABLE, pack_predictions, unpack_predictions
 from experiments.harness.provenance import export_hash
-from experiments.harness.render import to_json
+from experiments.harness.render import to_json, to_markdown
 from experiments.harness.resolve import control
 from experiments.harness.spec import Build, Claim, Column, Table
 from experiments.harness.stale import forget
@@ -441,3 +442,17 @@ def test_a_row_is_run_only_where_it_says(tmp_path: Path):
     assert [value is None for value in evidence["rows"][1]["ours"]] == [True, True, False, True]
     assert claims_of(cells)["X1"]["verdict"] in ("reproduced", "undecided", "not reproduced")
     assert [c["verdict"] for c in evidence["claims"] if c["column"] == "S/Top-1"] == ["not run"]
+
+
+def test_each_finished_pretraining_says_once_how_it_ended(tmp_path: Path):
+    cells = filled(tmp_path)
+    init = cells.evaluation(cells.rows[0], cells.columns[0], 0).training.init
+    assert gather(cells)["starts"] == []
+    curves = {"val/top1": [[0, 20.0], [6, 45.25]]}
+    cells.store.folder(init).write_record({"arguments": init.arguments, "curves": curves, "sources": ""})
+    evidence = gather(cells)
+    assert evidence["starts"] == [{"name": "source", "seed": 0, "epochs": 7, "top1": 45.25}]
+    assert "pre-training source, seed 0: 7 epochs, held-out top-1 45.2 %" in to_markdown(evidence)
+    del evidence["starts"]
+    (tmp_path / "older.json").write_text(to_json(evidence))
+    assert read_evidence(tmp_path / "older.json")["starts"] == []

@@ -1,0 +1,62 @@
+"""Print under which conditions a table's cells ran: seeds, hardware, pre-trainings, videos, and whatever was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.harness.markdown import DASH
+
+LACKS = (
+    "missing_train_videos", "missing_test_videos", "undecodable_train_videos", "undecodable_train_clips",
+    "undecodable_test_videos",
+)  # fmt: skip
+
+
+def conditions_section(evidence: Mapping[str, Any]) -> str:
+    """Return the section that says under which conditions a table's cells ran."""
+    conditions = evidence["conditions"]
+    lines = [
+        f"{conditions['cells']} cells, seeds {', '.join(map(str, conditions['seeds']))}",
+        f"hardware: {', '.join(conditions['hardware']) or DASH}",
+        f"versions: {', '.join(conditions['versions']) or DASH}",
+    ]
+    if conditions["generator_version"] is not None:
+        lines.append(f"embedded benchmark, generator version {conditions['generator_version']}")
+    if conditions["views"]:
+        lines.append(f"tested with {conditions['views']} views instead of the table's")
+    if conditions["crops"]:
+        lines.append(f"tested with {conditions['crops']} crops of each view instead of the table's")
+    if conditions["batch_size"]:
+        lines.append(f"trained with {conditions['batch_size']} videos per batch instead of the recipe's")
+    if conditions["checkpoint"]:
+        lines.append(f"trained weights taken from {conditions['checkpoint']}; nothing was trained here")
+        lines += sorted({cell["initialised"] for cell in evidence["cells"]})
+    for name, file in conditions["init_files"].items():
+        lines.append(f"initialisation {name}: {'from scratch' if file == 'none' else file}")
+    if conditions["init_checkpoint"]:
+        start = "from scratch" if conditions["init_checkpoint"] == "none" else f"from {conditions['init_checkpoint']}"
+        lines.append(f"started {start} instead of the table's initialisation")
+    lines += [
+        f"pre-training {one['name']}, seed {one['seed']}: {one['epochs']} epochs, held-out top-1 {one['top1']:.1f} %"
+        for one in evidence["starts"]
+    ]
+    counts = [cell["counts"] for cell in evidence["cells"]]
+    if counts:
+        lines.append("videos per training and test: " + ", ".join(sorted({_videos(count) for count in counts})))
+    if undecodable := sorted({video for count in counts for video in count.get("undecodable_test_ids", ())}):
+        shown = ", ".join(f"`{video}`" for video in undecodable[:10]) + (", ..." if len(undecodable) > 10 else "")
+        lines.append(f"test videos that could not be decoded and count as wrong: {shown}")
+    if conditions["older_code"]:
+        lines.append(
+            f"**{conditions['older_code']} cells were trained by older code** (`--refresh stale` runs them again)"
+        )
+    return "## Conditions\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _videos(count: Mapping[str, int]) -> str:
+    text = f"{count['num_train_videos']} / {count['num_test_videos']}"
+    for key in LACKS:
+        if count.get(key):
+            text += f" ({count[key]} {key.replace('_', ' ')})"
+    return text

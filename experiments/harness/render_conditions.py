@@ -1,4 +1,4 @@
-"""Print under which conditions a table's cells ran: seeds, hardware, pre-trainings, videos, and whatever was changed."""
+"""Print under which conditions a table's cells ran: seeds, hardware, pre-trainings, videos, what was changed."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@
 2. The modified SlowFast R50 on one clip of 64 x 112 x 112: three parallel convolutions against the one they fold into.
 3. The share of a forward pass that computing residual frames takes ("negligibly small", Sec. IV).
 
-Variants take turns in one process, so that other load on the machine hits each of them; ratios are of medians of CPU
-time with one thread.
+Variants take turns in one process, so that other load on the machine hits each of them; CPU time on one thread, a ratio
+is the median over the turns of the ratio within a turn. Writes results/benchmarks/settings.md and .json.
 
 Run: python experiments/benchmarks/settings.py [--videos N] [--seconds S]         (about three minutes)
 """
@@ -16,12 +16,13 @@ from __future__ import annotations
 import argparse
 import copy
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import nn
 
 from datamodules.datasets.folder import Folder
@@ -29,7 +30,9 @@ from datamodules.shared_frames import SharedFrames
 from datamodules.video import write_video
 from datamodules.video_sampling import TestClips
 from datamodules.vipriors import VipriorsData
-from experiments.benchmarks.turns import median_cpu_ms, take_turns
+from experiments.benchmarks.records import clock, measured_with, ratio, times_of, write_record
+from experiments.benchmarks.turns import take_turns
+from experiments.harness.markdown import markdown_table
 from experiments.harness.spec import Build
 from experiments.vipriors_settings import SETTINGS
 from lightning_modules.layers.parallel_convolution import fold_parallel
@@ -38,6 +41,7 @@ from lightning_modules.vipriors.network import SlowFastNetwork
 from lightning_modules.vipriors.profiles import BEST
 
 FRAMES, HEIGHT, WIDTH = 180, 240, 320  # of a UCF-101 video
+VIEWS = 10
 
 
 def write_videos(root: Path, number: int) -> None:
@@ -74,8 +78,13 @@ def shared(frames: SharedFrames, tests: list[TestClips], position: int) -> list[
     return found
 
 
-def time_settings(videos: int, seconds: float) -> tuple[float, float]:
-    """Return milliseconds per video: decoded per setting, and once."""
+def time_settings(videos: int, seconds: float) -> tuple[list[float], list[float]]:
+    """Return milliseconds per video, turn by turn: decoded per setting, and once.
+
+    Args:
+        videos: test videos of each of two classes.
+        seconds: time budget.
+    """
     with tempfile.TemporaryDirectory() as folder:
         write_videos(Path(folder), videos)
         data = settings(Path(folder))
@@ -94,12 +103,16 @@ def time_settings(videos: int, seconds: float) -> tuple[float, float]:
             turns=2,
             warm_up=0,
         )
-        first, second = (median_cpu_ms(own) / len(frames) for own in times)
+        first, second = ([turn.cpu_ms / len(frames) for turn in own] for own in times)
         return first, second
 
 
-def time_networks(seconds: float) -> tuple[float, float, float]:
-    """Return milliseconds of a forward pass: parallel convolutions, folded, and of computing residual frames alone."""
+def time_networks(seconds: float) -> tuple[list[float], list[float], list[float]]:
+    """Return milliseconds of a forward pass, turn by turn: parallel convolutions, folded; and of residual frames alone.
+
+    Args:
+        seconds: time budget.
+    """
     network = SlowFastNetwork(num_classes=101, modifications=BEST).eval()
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm3d):
@@ -112,31 +125,65 @@ def time_networks(seconds: float) -> tuple[float, float, float]:
         assert (before - after).abs().max() <= 1e-5 * before.abs().max().clamp(min=1), "folding changes the logits"
         seen = residual(clip)
         times = take_turns([lambda: network(seen), lambda: folded(seen), lambda: residual(clip)], budget_sec=seconds)
-    first, second, third = (median_cpu_ms(own) for own in times)
+    first, second, third = (times_of(own, threads=1) for own in times)
     return first, second, third
 
 
+def record(
+    alone: list[float], once: list[float], parallel: list[float], folded: list[float], residual: list[float]
+) -> dict[str, Any]:
+    """Return what was measured, from the milliseconds of each turn."""
+    return {
+        **measured_with("torch", "av"),
+        "clock": clock(1),
+        "settings": len(SETTINGS),
+        "views": VIEWS,
+        "turns": {"settings": len(alone), "networks": len(parallel)},
+        "ms_per_video": {"decoded per setting": median(alone), "decoded once": median(once)},
+        "ms_per_forward_pass": {"three parallel convolutions": median(parallel), "folded into one": median(folded)},
+        "ms_residual_frames": median(residual),
+        "times_faster_decoded_once": ratio(alone, once),
+        "times_faster_folded": ratio(parallel, folded),
+        "residual_share_of_forward_pass": ratio(residual, folded),
+    }
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """Return the record as a page."""
+    per_video, passes = found["ms_per_video"], found["ms_per_forward_pass"]
+    lines = [
+        [f"{found['settings']} settings x {found['views']} clips of a video, decoded per setting",
+         f"{per_video['decoded per setting']:.0f}", ""],
+        ["decoded and scaled once for all settings", f"{per_video['decoded once']:.0f}",
+         f"{found['times_faster_decoded_once']:.1f} times faster"],
+        ["SlowFast R50, ELU, POOL, three parallel convolutions", f"{passes['three parallel convolutions']:.0f}", ""],
+        ["folded into one", f"{passes['folded into one']:.0f}", f"{found['times_faster_folded']:.2f} times faster"],
+        ["residual frames of one clip", f"{found['ms_residual_frames']:.1f}",
+         f"{100 * found['residual_share_of_forward_pass']:.2f} % of a forward pass"],
+    ]  # fmt: skip
+    versions = ", ".join(f"{name} {value}" for name, value in found["versions"].items())
+    head = (
+        "# What the VIPriors report's tests cost\n\n"
+        f"{found['hardware']}, one thread, {found['clock']}; {versions}; medians over {found['turns']['settings']} "
+        f"and {found['turns']['networks']} turns. Videos of {FRAMES} frames of {WIDTH} x {HEIGHT}, clips of 64 x 112 x 112; "
+        "both ways give the same clips, both networks the same logits. V34 (residual frames cost next to nothing) is "
+        "the last line. Written by `python experiments/benchmarks/settings.py`.\n\n"
+    )
+    return head + markdown_table(["What", "ms", "Ratio"], lines) + "\n"
+
+
 def main() -> None:
-    """Print the times."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=1, help="of each of two classes")
     parser.add_argument("--seconds", type=float, default=60.0, help="time budget of each of the two measurements")
+    parser.add_argument("--out", type=Path, help="folder to write to; by default results/benchmarks")
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    alone, once = time_settings(given.videos, given.seconds)
-    parallel, folded, residual = time_networks(given.seconds)
-    table = Table(title="CPU milliseconds, one thread, medians")
-    for heading in ("what", "ms", "ratio"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    table.add_row("22 settings x 10 clips of a video, decoded per setting", f"{alone:.0f}", "")
-    table.add_row("decoded and scaled once for all settings", f"{once:.0f}", f"{alone / once:.1f} times faster")
-    table.add_row("SlowFast R50, ELU, POOL, three parallel convolutions", f"{parallel:.0f}", "")
-    table.add_row("folded into one", f"{folded:.0f}", f"{parallel / folded:.2f} times faster")
-    table.add_row(
-        "residual frames of one clip", f"{residual:.1f}", f"{100 * residual / folded:.2f} % of a forward pass"
-    )
-    Console().print(table)
+    found = record(*time_settings(given.videos, given.seconds), *time_networks(given.seconds))
+    write_record("settings", found, page(found), given.out)
+    print(page(found))
 
 
 if __name__ == "__main__":

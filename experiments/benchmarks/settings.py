@@ -162,12 +162,13 @@ def page(found: Mapping[str, Any]) -> str:
          f"{100 * found['residual_share_of_forward_pass']:.2f} % of a forward pass"],
     ]  # fmt: skip
     versions = ", ".join(f"{name} {value}" for name, value in found["versions"].items())
+    turns = f"{found['turns']['settings']} and {found['turns']['networks']} turns"
     head = (
         "# What the VIPriors report's tests cost\n\n"
-        f"{found['hardware']}, one thread, {found['clock']}; {versions}; medians over {found['turns']['settings']} "
-        f"and {found['turns']['networks']} turns. Videos of {FRAMES} frames of {WIDTH} x {HEIGHT}, clips of 64 x 112 x 112; "
-        "both ways give the same clips, both networks the same logits. V34 (residual frames cost next to nothing) is "
-        "the last line. Written by `python experiments/benchmarks/settings.py`.\n\n"
+        f"{found['hardware']}, one thread, {found['clock']}; {versions}; medians over {turns}. Videos of {FRAMES} "
+        f"frames of {WIDTH} x {HEIGHT}, clips of 64 x 112 x 112; both ways give the same clips, both networks the same "
+        "logits. V34 (residual frames cost next to nothing) is the last line. Written by "
+        "`python experiments/benchmarks/settings.py`.\n\n"
     )
     return head + markdown_table(["What", "ms", "Ratio"], lines) + "\n"
 

@@ -35,10 +35,16 @@ def test_every_part_of_the_papers_network_is_there_under_the_same_name(size, nam
 
 @pytest.mark.parametrize("size", SMALL)
 def test_no_reduction_collapses_to_nothing(size):
-    small = network({**SMALL[size], "modifications": (ELU, POOL, THREE_PARTS, ATTENTION, NON_LOCAL, TAM)})
+    modifications = (ELU, POOL, THREE_PARTS, ATTENTION, NON_LOCAL, TAM)
+    small = network({**SMALL[size], "modifications": modifications})
+    paper = dict(network(dict(modifications=modifications)).named_modules())
     for name, layer in small.named_modules():
-        if isinstance(layer, nn.Conv3d | nn.Linear):
-            assert min(layer.weight.shape[:2]) >= 1, name
+        if isinstance(layer, nn.Conv1d | nn.Conv3d | nn.Linear) and len(layer.weight) == 1:
+            one_on_purpose = name in paper and len(paper[name].weight) == 1  # a map of attention
+            narrow = "multipathway_blocks.1." in name and name.endswith("gate.0") and layer.weight.shape[1] <= 4
+            assert size == "smoke" or one_on_purpose or narrow, (
+                f"{name}: only TAM's gates in the fast pathway's first stages reach one"
+            )
     shapes: list[torch.Size] = []  # the next stage overwrites the list of maps
     small.backbone.blocks[4].register_forward_hook(lambda _, __, maps: shapes.extend(own.shape for own in maps))
     small(torch.empty(1, 3, SMALL[size]["num_frames"], 32, 32, device="meta"))

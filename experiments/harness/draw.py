@@ -75,7 +75,8 @@ def _draw_column(axis: Any, column: Mapping[str, Any], rows: list[Any], index: i
             ticks = [position + 0.25] * len(ours["per_seed"])
             axis.plot(ours["per_seed"], ticks, "|", color=OURS_COLOUR, ms=5, alpha=0.6)
     stands = f"\n{column['data']}" if column["member"] else ""
-    axis.set_title(f"{column['key'].replace('/', ', ')} (%){stands}", fontsize=8)
+    name = column["key"].replace("/", ", ").removesuffix("(%)")
+    axis.set_title(f"{name} (%){stands}", fontsize=8)
     axis.grid(axis="x", color="#dddddd", lw=0.6)
     axis.tick_params(labelsize=8)
 

@@ -17,8 +17,8 @@ from lightning_modules.ms3d import profiles
 from lightning_modules.ms3d.profiles import Sizes
 from lightning_modules.recipe import Recipe
 
-# Others only start from Kinetics' stand-in; here it is tested on: with as many test videos as other members, and as hard,
-# so that R3D-18 is mid-scale (at difficulty 1 it has 94 %).
+# Others only start from Kinetics' stand-in; here it is tested on: with as many test videos as other members, and so
+# hard that R3D-18 is mid-scale (at difficulty 1 it has 94 %).
 KINETICS_MEMBER = dataclasses.replace(
     stand_in("Kinetics-400"), name="source A, hard (for Kinetics-400)", num_val=480, difficulty=2.0
 )

@@ -11,7 +11,7 @@ from experiments.harness.spec import ALL, Claim, Column, Row, Table
 from experiments.harness.statistics import Difference, holm, paired_difference, verdict
 from experiments.harness.table_cells import TableCells
 
-Costs = Callable[[Row, Column], float]
+Costs = Callable[[Row, Column], float | None]
 
 
 def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]]:
@@ -67,7 +67,7 @@ def _cost_claim(
         if row.cited and text is not None:
             values.append(float(text))
         elif not row.cited and costs is not None:
-            values.append(costs(row, column))
+            values += [found] if (found := costs(row, column)) is not None else []
     both_cited = better[0].cited and worse[0].cited
     if len(values) < 2 or both_cited:
         return {"verdict": "cited" if both_cited else "not run"}

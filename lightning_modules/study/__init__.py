@@ -1,0 +1,1 @@
+"""Study across the papers."""

@@ -50,6 +50,8 @@ def check_table(table: Table) -> None:
         _check_claim(table, claim)
     if table.baseline:
         table.row(table.baseline)
+    if table.questions and (printed := [row.label for row in table.rows if any(row.published)]):
+        raise ValueError(f"{table.id}: questions=True, but the row {printed[0]!r} has published values")
     if not any(column.is_accuracy for column in table.columns):
         raise ValueError(f"{table.id}: every column is a cost; a table needs one with data, whose clips costs are of")
     if all(row.cited for row in table.rows):

@@ -184,6 +184,7 @@ class Table:
         init: name of the initialisation in the profiles; None trains from scratch.
         baseline: label of the row whose seeds serve as A/A control; by default the first row that is run.
         notes: footnotes.
+        questions: the claims are questions of our own, answered yes or no; the table has no published value.
 
     Raises:
         ValueError: anything inconsistent, naming the table and the row, column or claim.
@@ -200,6 +201,7 @@ class Table:
     init: str | None = None
     baseline: str | None = None
     notes: tuple[str, ...] = ()
+    questions: bool = False
 
     def __post_init__(self) -> None:
         """Check the whole table."""

@@ -12,11 +12,12 @@ Deviations: networks that were run on the untrimmed data alone are left out. Lat
 from collections.abc import Sequence
 from typing import Any
 
+from experiments import study_cross
 from experiments.harness import Figure, main
 from experiments.harness.figures import Cell, Drawing, Load
 from experiments.harness.measure import known_cost
 from experiments.harness.statistics import estimate
-from experiments.study_cross import LATENCY, MMACS, ON, PARAMS, TABLE
+from experiments.study_cross import LATENCY, MMACS, ON, PARAMS
 from experiments.study_profiles import TRIMMED, TRIMMED_TOP1
 
 COSTS = {
@@ -24,7 +25,7 @@ COSTS = {
     "params_k": (PARAMS, "parameters (thousands)"),
     "latency_ms": (LATENCY, "latency per clip (ms, one thread)"),
 }
-ROWS = tuple(row.label for row in TABLE.rows if TRIMMED in ON.get(row.label, (TRIMMED,)))
+ROWS = tuple(row.label for row in study_cross.TABLE.rows if TRIMMED in ON.get(row.label, (TRIMMED,)))
 NAME_POINTS = 7.5
 PLAIN, COMBINED, FRONT = "#1f5f8b", "#c9762b", "#3b7d4f"
 
@@ -65,10 +66,10 @@ def _cells_of(cells: Sequence[Cell], label: str) -> list[Cell]:
 
 
 def _point(label: str, cells: Sequence[Cell]) -> dict[str, Any]:
-    row, profile = TABLE.row(label), cells[0].training["arguments"]["profile"]
+    table, profile = study_cross.TABLE, cells[0].training["arguments"]["profile"]
     scores = {cell.seed: cell.scores["scores"] for cell in cells}
     found = estimate(scores, cells[0].scores["labels"], "top1")
-    costs = {key: known_cost(TABLE, row, column, profile) for key, (column, _) in COSTS.items()}
+    costs = {key: known_cost(table, table.row(label), column, profile) for key, (column, _) in COSTS.items()}
     return {"label": label, "seeds": len(cells), "top1": found.mean, "low": found.low, "high": found.high, **costs}
 
 
@@ -102,7 +103,7 @@ def _picture(points: Sequence[dict[str, Any]]) -> Any:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncol=3, fontsize=9, frameon=False)
     seeds = points[0]["seeds"]
-    figure.suptitle(f"{TABLE.title} ({seeds} seed{'s' if seeds != 1 else ''}, 95 % intervals)", fontsize=11)
+    figure.suptitle(f"{study_cross.TABLE.title} ({seeds} seed{'s' if seeds != 1 else ''}, 95 % intervals)", fontsize=11)
     figure.draw_without_rendering()  # lays the panels out
     for axis, key in zip(axes, COSTS, strict=True):
         _name_points(axis, key, [point for point in points if point[key] is not None])
@@ -156,7 +157,7 @@ def spread(wanted: Sequence[float], distance: float, low: float, high: float) ->
 FIGURE = Figure(
     id="study/figure_pareto",
     title="Study across the papers: accuracy against cost, and the Pareto front",
-    table=TABLE,
+    table=study_cross.TABLE,
     rows=ROWS,
     draw=draw,
 )

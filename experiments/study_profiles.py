@@ -65,7 +65,7 @@ def networks(size: str) -> dict[str, Network]:
         ACTION_NET: Network(module=Build(ActionNet, **action)),
         KPSEM: Network(module=Build(Kpsem, **profiles.KPSEM[size])),
         LIGAR: Network(module=Build(Ligar, **profiles.LIGAR[size])),
-        MS3D: Network(module=Build(Ms3d, backbone=profiles.MS3D[size]), clips=drawn | _PAIRS),
+        MS3D: Network(module=Build(Ms3d, backbone=profiles.MS3D[size]), clips={**drawn, **_PAIRS}),
         SLOW_FAST: Network(module=Build(Vipriors, **slow_fast), clips=twice),
         ACTION_NET_RESIDUAL: Network(module=Build(ResidualActionNet, **action), clips=one_more),
         LIGAR_RESIDUAL: Network(module=Build(ResidualLigar, **profiles.LIGAR[size]), clips=one_more),

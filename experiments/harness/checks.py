@@ -24,6 +24,7 @@ from experiments.harness.spec import (
     Row,
     Table,
     network_class,
+    network_clips,
     row_init,
 )
 
@@ -115,8 +116,8 @@ def _check_row(table: Table, row: Row) -> None:
         check_arguments(network_class(table, profile, row.network), row.module, where=where)
     for part in (part for c in table.columns if row.on is None or c.group in row.on for part in c.parts):
         check_arguments(part.cls, row.data, where=where)
-        for name, profile in table.profiles.items() if row.network is not None else ():
-            check_arguments(part.cls, profile.networks[row.network].clips, where=f"{where}: profile {name!r}")
+        for name, profile in table.profiles.items():
+            check_arguments(part.cls, network_clips(profile, row.network), where=f"{where}: profile {name!r}")
     recipe_fields = [f.name for f in dataclasses.fields(table.recipe)]
     for name in row.recipe:
         if name not in recipe_fields:

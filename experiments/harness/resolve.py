@@ -15,7 +15,17 @@ from datamodules.synthetic.members import Member
 from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness.build import with_fields
 from experiments.harness.cell import Evaluation, Options, Training
-from experiments.harness.spec import Build, CheckpointFile, Column, Pretrain, Profile, Row, Table, row_init
+from experiments.harness.spec import (
+    Build,
+    CheckpointFile,
+    Column,
+    Pretrain,
+    Profile,
+    Row,
+    Table,
+    network_clips,
+    row_init,
+)
 
 SCRATCH = "none"  # in place of a file's name
 EMPTY: Mapping[str, Any] = {}
@@ -75,11 +85,6 @@ def base_network(table: Table, name: str | None, profile: str, *, where: str) ->
     if name is None:
         return table.module.with_arguments(table.profiles[profile].module, where=where)
     return table.profiles[profile].networks[name].module
-
-
-def network_clips(profile: Profile, name: str | None) -> Mapping[str, Any]:
-    """Return what the clips of a profile's network differ in from the other rows'."""
-    return profile.networks[name].clips if name is not None else EMPTY
 
 
 def control(cell: Evaluation, frame_order: str) -> Evaluation:

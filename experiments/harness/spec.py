@@ -275,3 +275,8 @@ def row_init(table: Table, row: Row, column: Column | None = None) -> str | None
 def network_class(table: Table, profile: Profile, name: str | None) -> type:
     """Return the class of a network by its name in a profile; of the table's for None."""
     return table.module.cls if name is None else profile.networks[name].module.cls
+
+
+def network_clips(profile: Profile, name: str | None) -> Mapping[str, Any]:
+    """Return what the clips of a profile's network differ in from the other rows'."""
+    return profile.networks[name].clips if name is not None else {}

@@ -115,8 +115,8 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def _table(name: str) -> Table:
-    [script, *_] = [path for path in scripts([name]) if path.stem == name] or [None]
-    table = None if script is None else table_of(script)
+    found = [table_of(path) for path in scripts([name]) if path.stem == name]
+    table = found[0] if found else None
     if table is None:
         raise ValueError(f"{name} is no table script; give the name of one, such as study_cross")
     return table

@@ -25,8 +25,8 @@ class SelectingActionNet(ActionNet):
     """
 
     def configure_callbacks(self) -> Sequence[L.Callback]:
-        """Report each clip's outcome to the data module."""
-        return [*super().configure_callbacks(), ClipSelectionFeedback(confidence=CONFIDENCE)]
+        """Report each clip's outcome to the data module; ACTION-Net itself asks for nothing."""
+        return [ClipSelectionFeedback(confidence=CONFIDENCE)]
 
 
 class SelectingSlowFast(Vipriors):

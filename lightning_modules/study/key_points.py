@@ -128,6 +128,7 @@ class KeyPointLigar(Ligar):
         if frames < 2:
             raise ValueError(f"clips of {num_frames} frames leave {frames} behind block {after}; shifts need 2")
         plain: LigarNetwork = self.network
+        assert isinstance(plain.head, CosineHead)  # head_sizes is not set
         kpsem = KPSEM(
             channels=scaled_channels(blocks[after].out_channels, width),
             num_sets=num_sets,
@@ -141,7 +142,7 @@ class KeyPointLigar(Ligar):
             after=after,
             frames=frames,
             num_classes=num_classes,
-            feature_channels=plain.head.project.in_features,  # type: ignore[union-attr]  # one head
+            feature_channels=plain.head.project.in_features,
             embedding_dim=embedding_dim,
         )
 

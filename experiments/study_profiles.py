@@ -78,17 +78,15 @@ def networks(size: str) -> dict[str, Network]:
 
 # What selects clips is the training: these start from what they would without.
 STARTS = {ACTION_NET_ACS: ACTION_NET, SLOW_FAST_ACS: SLOW_FAST, LIGAR_ACS: LIGAR}
-_LIGARS = (LIGAR, LIGAR_RESIDUAL, LIGAR_KPSEM)
+_PRETRAINED: Mapping[str, Mapping[str, Any]] = {
+    **dict.fromkeys((LIGAR, LIGAR_RESIDUAL, LIGAR_KPSEM), profiles.LIGAR_PRETRAINING),
+    **dict.fromkeys((MS3D, ACTION_NET_CODES), profiles.CODES_PRETRAINING),
+}
 
 
 def _pretrainings(size: str, recipe: Recipe) -> dict[str, Pretrain]:
     return {
-        name: Pretrain(
-            data=PRETRAINING_DATA,
-            recipe=recipe,
-            network=name,
-            module=profiles.LIGAR_PRETRAINING if name in _LIGARS else {},
-        )
+        name: Pretrain(data=PRETRAINING_DATA, recipe=recipe, network=name, module=_PRETRAINED.get(name, {}))
         for name in networks(size)
         if name not in STARTS
     }

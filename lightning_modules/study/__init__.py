@@ -31,7 +31,8 @@ Equal terms, and what is not equal
     Recipe: AdamW, one warm-up and cosine, one peak rate for all, that of the papers' benchmark profiles for as many
     clips; set before any run, never tuned. A network that would want another rate is at a disadvantage.
     Loss and head are each network's own: cross-entropy; LIGAR's metric learning, whose scale falls over 10 epochs;
-    MS3D's N-pair loss on class pairs, judged by the nearest centre of all training clips.
+    MS3D's N-pair loss on class pairs, judged by the nearest centre of all training clips. Pre-training is by each
+    one's own loss too, but codes are pre-trained by cross-entropy, since an N-pair loss stays at chance so long.
     Left out: LIGAR's frozen first epochs, KPSEM's and ACTION-Net's own rates for backbone and classifier, MS3D's
     tailoring (it takes boxes), SlowFast's modifications of the VIPriors report, two-phase training.
 

@@ -10,8 +10,9 @@ Protocol:   one data set whose labels need motion (Something-Something V2; clips
             untrimmed one for ACS (ActivityNet-200; continuous clips, ten views). Each network is pre-trained by itself
             on Kinetics, once for all seeds, and trained by one recipe at one rate on as many clips as any other. On the
             benchmark all networks are of like compute: columns "as run".
-Deviations: nothing is published of this; S01 to S14 are our questions, put before any of it was run. A network keeps
-            its own loss, head and clip length. MS3D keeps its variance rates but not its tailoring, which would take
+Deviations: nothing is published of this. S01 to S13 are our questions, put before any of it was run; S14, and the
+            pre-training of codes by cross-entropy, came after a pilot in which MS3D's loss stayed at chance (one seed,
+            TSM and MS3D alone). A network keeps its own loss, head and clip length. MS3D keeps its variance rates but not its tailoring, which would take
             boxes that no other network has.
 """
 

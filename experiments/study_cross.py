@@ -12,8 +12,8 @@ Protocol:   one data set whose labels need motion (Something-Something V2; clips
             benchmark all networks are of like compute: columns "as run".
 Deviations: nothing is published of this. S01 to S13 are our questions, put before any of it was run; S14, and the
             pre-training of codes by cross-entropy, came after a pilot in which MS3D's loss stayed at chance (one seed,
-            TSM and MS3D alone). A network keeps its own loss, head and clip length. MS3D keeps its variance rates but not its tailoring, which would take
-            boxes that no other network has.
+            TSM and MS3D alone). A network keeps its own loss, head and clip length. MS3D keeps its variance rates but
+            not its tailoring, which would take boxes that no other network has.
 """
 
 from typing import Any

@@ -25,7 +25,7 @@ COSTS = {
     "params_k": (PARAMS, "parameters (thousands)"),
     "latency_ms": (LATENCY, "latency per clip (ms, one thread)"),
 }
-ROWS = tuple(row.label for row in study_cross.TABLE.rows if TRIMMED in ON.get(row.label, (TRIMMED,)))
+ROWS = tuple(row.label for row in study_cross.TABLE.rows if row.default and TRIMMED in ON.get(row.label, (TRIMMED,)))
 NAME_POINTS = 7.5
 PLAIN, COMBINED, FRONT = "#1f5f8b", "#c9762b", "#3b7d4f"
 
@@ -132,7 +132,7 @@ def _name_points(axis: Any, key: str, points: Sequence[dict[str, Any]]) -> None:
 
 
 def _two_lines(label: str) -> str:
-    return label.replace(" + ", "\n+ ").replace(" on ", "\non ")
+    return label.replace(" + ", "\n+ ").replace(" on ", "\non ").replace(" by ", "\nby ")
 
 
 def spread(wanted: Sequence[float], distance: float, low: float, high: float) -> list[float]:

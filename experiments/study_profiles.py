@@ -23,6 +23,7 @@ from lightning_modules.ms3d import Ms3d
 from lightning_modules.recipe import Recipe
 from lightning_modules.study import profiles
 from lightning_modules.study.clip_selection import SelectingActionNet, SelectingSlowFast
+from lightning_modules.study.codes import CentreJudgedActionNet
 from lightning_modules.study.key_points import KeyPointLigar
 from lightning_modules.study.residual_frames import ResidualActionNet, ResidualLigar
 from lightning_modules.vipriors import Vipriors
@@ -33,7 +34,8 @@ TRIMMED, UNTRIMMED = "Something-Something V2", "ActivityNet-200"
 TSN, TSM, ACTION_NET, KPSEM = "TSN", "TSM", "ACTION-Net", "MF-KPSEM"
 LIGAR, MS3D, SLOW_FAST = "LIGAR", "MS3D", "SlowFast"
 ACTION_NET_RESIDUAL, LIGAR_RESIDUAL = "ACTION-Net on residual frames", "LIGAR on residual frames"
-LIGAR_KPSEM, ACTION_NET_CODES = "LIGAR + KPSEM", "ACTION-Net + nearest-centre codes"
+LIGAR_KPSEM, ACTION_NET_CENTRES = "LIGAR + KPSEM", "ACTION-Net + nearest-centre codes"
+MS3D_CLASSIFIER, ACTION_NET_N_PAIR = "MS3D's network by cross-entropy", "ACTION-Net + codes by N-pair loss"
 ACTION_NET_ACS, SLOW_FAST_ACS, LIGAR_ACS = "ACTION-Net + ACS", "SlowFast + ACS", "LIGAR + ACS"
 
 # Something-Something's labels need motion and its order: one frame of each of T equal parts of the video, so that every
@@ -70,17 +72,22 @@ def networks(size: str) -> dict[str, Network]:
         ACTION_NET_RESIDUAL: Network(module=Build(ResidualActionNet, **action), clips=one_more),
         LIGAR_RESIDUAL: Network(module=Build(ResidualLigar, **profiles.LIGAR[size]), clips=one_more),
         LIGAR_KPSEM: Network(module=Build(KeyPointLigar, **profiles.LIGAR[size], **profiles.KEY_POINTS[size])),
-        ACTION_NET_CODES: Network(module=Build(Ms3d, backbone=profiles.ACTION_CODES[size]), clips=_PAIRS),
+        ACTION_NET_CENTRES: Network(module=Build(CentreJudgedActionNet, **action)),
+        MS3D_CLASSIFIER: Network(module=Build(Ms3d, backbone=profiles.MS3D[size], loss=None), clips=drawn),
+        ACTION_NET_N_PAIR: Network(module=Build(Ms3d, backbone=profiles.ACTION_CODES[size]), clips=_PAIRS),
         ACTION_NET_ACS: Network(module=Build(SelectingActionNet, **action)),
         SLOW_FAST_ACS: Network(module=Build(SelectingSlowFast, **slow_fast), clips=twice),
     }
 
 
 # What selects clips is the training: these start from what they would without.
-STARTS = {ACTION_NET_ACS: ACTION_NET, SLOW_FAST_ACS: SLOW_FAST, LIGAR_ACS: LIGAR}
+SELECTING = {ACTION_NET_ACS: ACTION_NET, SLOW_FAST_ACS: SLOW_FAST, LIGAR_ACS: LIGAR}
+# So does what differs in loss or judgement alone: MS3D is pre-trained by cross-entropy in both of its rows, since an
+# N-pair loss does not leave chance within a pre-training's 300 steps.
+STARTS = {**SELECTING, MS3D: MS3D_CLASSIFIER, ACTION_NET_CENTRES: ACTION_NET}
 _PRETRAINED: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys((LIGAR, LIGAR_RESIDUAL, LIGAR_KPSEM), profiles.LIGAR_PRETRAINING),
-    **dict.fromkeys((MS3D, ACTION_NET_CODES), profiles.CODES_PRETRAINING),
+    ACTION_NET_N_PAIR: profiles.CODES_PRETRAINING,
 }
 
 

@@ -5,7 +5,7 @@ ACTION-Net, MF-KPSEM, LIGAR, MS3D and SlowFast meet on one data set, one trainin
 and what one paper adds is put on another's network without an edit in either's folder.
 
 Scripts
-    The table, its questions S01 to S13           experiments/study_cross.py
+    The table, its questions S01 to S14           experiments/study_cross.py
     Accuracy against cost, the Pareto front       experiments/study_figure_pareto.py
     The latencies                                 experiments/tools/latency.py
 
@@ -13,7 +13,7 @@ Where to find it
     clip_selection.py       Adaptive Clip Selection (LIGAR) for ACTION-Net and SlowFast
     key_points.py           KPSEM on LIGAR's local path
     residual_frames.py      residual frames (VIPriors report) for ACTION-Net and LIGAR
-    codes.py                MS3D's codes and class centres on ACTION-Net's features
+    codes.py                MS3D's class centres, and its codes, on ACTION-Net's features
     profiles.py             the one recipe; the networks' arguments at three sizes
     ../../experiments/study_profiles.py             networks with their clips, pre-trainings, both data sets
 
@@ -32,7 +32,8 @@ Equal terms, and what is not equal
     clips; set before any run, never tuned. A network that would want another rate is at a disadvantage.
     Loss and head are each network's own: cross-entropy; LIGAR's metric learning, whose scale falls over 10 epochs;
     MS3D's N-pair loss on class pairs, judged by the nearest centre of all training clips. Pre-training is by each
-    one's own loss too, but codes are pre-trained by cross-entropy, since an N-pair loss stays at chance so long.
+    one's own loss too, but codes are pre-trained by cross-entropy, since an N-pair loss stays at chance so long. Nor
+    does it learn much within the budget; MS3D's clips and network by cross-entropy stand in a row of their own (S14).
     Left out: LIGAR's frozen first epochs, KPSEM's and ACTION-Net's own rates for backbone and classifier, MS3D's
     tailoring (it takes boxes), SlowFast's modifications of the VIPriors report, two-phase training.
 
@@ -43,8 +44,9 @@ Combinations
     the benchmark block 2, 8 x 8); its vector joins the pooled features before the embedding.
     Residual frames: differences of the clip's neighbours, times 4 as in the report's networks here. One frame of each
     of nine parts lies four frames from the next, where the report's are neighbours in the video.
-    Codes: ACTION-Net's linear layer puts out 64 numbers (256 at the paper's size) in place of class scores; MS3D's
-    module trains them.
+    Nearest-centre codes: ACTION-Net is trained as it is; at its end the repository is filled with the features of all
+    training videos, by MS3D's own code, and judges in the classifier's place. With MS3D's loss too (--rows all):
+    ACTION-Net's linear layer puts out 64 numbers (256 at the paper's size), which MS3D's module trains.
 
 Symbols
     ACS Adaptive Clip Selection; MMACs millions of multiply-accumulates; as run: of the profile's own network and clip.

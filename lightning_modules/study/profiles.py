@@ -89,8 +89,8 @@ LIGAR: BySize = {
     "paper": dict(scale_epochs=40),
 }
 LIGAR_PRETRAINING: Mapping[str, Any] = dict(scale=PolynomialScale(start=15.0, end=15.0))
-# An N-pair loss does not leave chance within the 300 steps of a pre-training (seen on its training loss alone, before
-# any training on the study's data): codes are pre-trained under a linear classifier, by cross-entropy.
+# Codes are pre-trained under a linear classifier, by cross-entropy: an N-pair loss does not leave chance within the 300
+# steps of a pre-training (seen on its training loss alone, before any training on the study's data).
 CODES_PRETRAINING: Mapping[str, Any] = dict(loss=None)
 # On the benchmark behind the last block whose maps are 8 x 8.
 KEY_POINTS: BySize = {

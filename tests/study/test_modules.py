@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from typing import Any
 
 import pytest
 import torch
 
 from datamodules.ligar import SMOKE_DATA, LigarData
+from datamodules.ms3d import Ms3dData
+from datamodules.synthetic.stand_ins import stand_in
+from datamodules.transforms import ShortSide
 from experiments.harness import build_module
 from experiments.study_cross import TABLE
-from experiments.study_profiles import ACTION_NET_ACS, ACTION_NET_CODES, LIGAR_KPSEM, SLOW_FAST_ACS
+from experiments.study_profiles import ACTION_NET_ACS, ACTION_NET_N_PAIR, LIGAR_KPSEM, SLOW_FAST_ACS
 from lightning_modules.action_net import ActionNet
 from lightning_modules.ligar import Ligar
 from lightning_modules.ligar.clip_selection import ClipSelectionFeedback
@@ -18,7 +23,7 @@ from lightning_modules.ligar.network import LARGE
 from lightning_modules.ligar.self_challenging import SelfChallenging
 from lightning_modules.losses.n_pair import NPair
 from lightning_modules.study.clip_selection import SelectingActionNet, SelectingSlowFast
-from lightning_modules.study.codes import ActionCodesSpec
+from lightning_modules.study.codes import ActionCodesSpec, CentreJudgedActionNet
 from lightning_modules.study.key_points import KeyPointLigar, frames_behind
 from lightning_modules.study.profiles import ACTION_CODES, ACTION_NET, KEY_POINTS, LIGAR, SLOW_FAST, SMOKE_RECIPE
 from lightning_modules.study.residual_frames import ResidualActionNet, ResidualLigar
@@ -27,6 +32,10 @@ from tests.tiny_cells import EAGER, UNTRIMMED, batch_of, fit, lively, some_clips
 
 pytestmark = pytest.mark.usefixtures("benchmark_cache")
 
+SEGMENTS: dict[str, Any] = dict(
+    sampling="segments", pathway_frames=None, tailor=None, class_pairs=False, num_frames=4, short_side=32, size=32,
+    augmentation=(ShortSide(size=32),),
+)  # fmt: skip
 NET: dict[str, Any] = dict(num_classes=4, recipe=SMOKE_RECIPE)
 
 
@@ -159,7 +168,7 @@ def test_the_full_size_codes_are_on_the_papers_action_net():
 
 
 def test_codes_are_trained_by_the_n_pair_loss_and_judged_by_centres():
-    module = build_module(TABLE, row=ACTION_NET_CODES, profile="smoke", num_classes=4)
+    module = build_module(TABLE, row=ACTION_NET_N_PAIR, profile="smoke", num_classes=4)
     assert isinstance(module.loss, NPair) and module.repository is not None
     labels = torch.tensor([0, 0, 1, 1])
     outputs = module.training_outputs(batch_of(some_clips(4, 1), labels))
@@ -167,6 +176,58 @@ def test_codes_are_trained_by_the_n_pair_loss_and_judged_by_centres():
     torch.stack([*terms.values()]).sum().backward()
     assert {"loss_n_pair"} <= terms.keys()
     assert all(p.grad is not None and p.grad.any() for p in module.network.backbone.head.parameters() if p.ndim > 1)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory):
+    """Return an ACTION-Net that was trained for an epoch and judges by centres, and its data module."""
+    scenes = dataclasses.replace(stand_in("UCF-101").tiny(), num_train=8, num_val=8)
+    data = Ms3dData(source=scenes, batch_size=4, **SEGMENTS)
+    torch.manual_seed(0)
+    module = CentreJudgedActionNet(**ACTION_NET["smoke"], **NET)
+    fit(module, data, epochs=1)
+    return module, data
+
+
+def test_centres_are_the_means_of_the_training_videos_features(judged):
+    module, data = judged
+    module.eval()
+    codes, labels = [], []
+    for batch in data.repository_dataloader():
+        batch = data.on_after_batch_transfer(batch, 0)
+        with torch.no_grad():
+            codes.append(module.network.feature_maps(batch.clips[:, 0]).mean((1, 3, 4)))
+        labels.append(batch.labels)
+    every, of = torch.cat(codes), torch.cat(labels)
+    expected = torch.stack([every[of == label].mean(0) for label in range(4)])
+    torch.testing.assert_close(module.repository.centres, expected, rtol=1e-4, atol=1e-5)
+    clips = some_clips(3, 1)
+    with torch.no_grad():
+        features = module.network.feature_maps(clips[:, 0]).mean((1, 3, 4))
+        distances = (features[:, None] - expected).square().sum(2)
+        torch.testing.assert_close(module.view_outputs(clips[:, 0])["logits"], -distances, rtol=1e-3, atol=1e-4)
+    assert module(clips).argmax(1).tolist() == distances.argmin(1).tolist()
+
+
+def test_training_goes_by_the_classifier_and_centres_of_another_network_are_refused(judged):
+    module = copy.deepcopy(judged[0])
+    module.on_test_start()
+    clips = some_clips(3, 1)[:, 0]
+    torch.manual_seed(0)
+    trained = module.train().view_outputs(clips)["logits"]
+    torch.manual_seed(0)
+    torch.testing.assert_close(trained, module.network(clips))
+    other = CentreJudgedActionNet(**ACTION_NET["smoke"], **NET)
+    with pytest.raises(ValueError, match="repository of class centres is empty"):
+        other.on_test_start()
+    report = other.load_initial(module.state_dict())
+    assert not int(other.repository.filled_with) and not report.missing, "a pre-training's centres are not taken over"
+    kept = {name: value.clone() for name, value in module.repository.state_dict().items()}
+    other.repository.load_state_dict(kept)
+    with torch.no_grad():
+        other.network.backbone.state_dict()[next(iter(other.network.backbone.state_dict()))].add_(1.0)
+    with pytest.raises(ValueError, match="filled by another network"):
+        other.on_test_start()
 
 
 # -- clip selection on other papers' networks -----------------------------------------------------------

@@ -22,7 +22,7 @@ from experiments.harness.spec import Table
 from experiments.harness.store import results_folder
 
 FOLDER = Path(__file__).parent
-SCRIPT_NAME = re.compile(r"(?P<paper>.+)_(?P<name>(table|figure|ablations)\w*)")
+SCRIPT_NAME = re.compile(r"(?P<paper>.+)_(?P<name>(table|figure|ablations|cross)\w*)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,9 +17,10 @@ from lightning_modules.ms3d import profiles
 from lightning_modules.ms3d.profiles import Sizes
 from lightning_modules.recipe import Recipe
 
-# Others only start from Kinetics' stand-in; here it is tested on, and needs as many test videos as other members have.
+# Others only start from Kinetics' stand-in; here it is tested on: with as many test videos as other members, and so
+# hard that R3D-18 is mid-scale (with one seed it has 94 % at difficulty 1, 36 % at 2).
 KINETICS_MEMBER = dataclasses.replace(
-    stand_in("Kinetics-400"), name="source A, 480 test videos (for Kinetics-400)", num_val=480
+    stand_in("Kinetics-400"), name="source A, hard (for Kinetics-400)", num_val=480, difficulty=1.5
 )
 MS3D, SLOW_FAST, R3D18 = "MS3D", "Slow-Fast", "ResNet3D"
 SMOKE_FRAMES = SMOKE_DATA["num_frames"]

@@ -60,8 +60,8 @@ TABLE = Table(
         Claim("V11", SHIFT[0], ">", SHIFT[1]),
         Claim("V12", NO_SHIFT[0], ">", NO_SHIFT[1]),
         Claim("V13", SHIFT[0], ">", NO_SHIFT[0]),
-        Claim("V14", SHIFT[1], ">", NO_SHIFT[1]),
-        Claim("V15", DIFF[0], ">", RGB[0]),
+        Claim("V14", NO_SHIFT[1], ">", SHIFT[1]),
+        Claim("V15", RGB[0], ">", DIFF[0]),
     ),
     notes=(
         "TSM on R101 is lower with its shift than without in the table itself (V14), Diff lower than RGB (V15).",

@@ -13,8 +13,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("experiments", "lightning_modules", "datamodules")
 PAPERS = ("ligar", "action_net", "kpsem", "ms3d", "vipriors")
+# The study compares the papers and combines their parts: the one place that may import them all, so that no paper's
+# folder has to know another. Its modules stand in a folder like a paper's, and nothing but its scripts imports them.
+STUDY = "study"
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-SCRIPTS = sorted(path for path in (ROOT / "experiments").glob("*_*.py") if re.search(r"_(table|figure)\w*$", path.stem))
+SCRIPTS = sorted(
+    path for path in (ROOT / "experiments").glob("*_*.py") if re.search(r"_(table|figure|cross)\w*$", path.stem)
+)
 SCRIPT_MODULES = {f"experiments.{path.stem}" for path in SCRIPTS}
 
 PLAIN_TORCH = (
@@ -29,7 +34,6 @@ PASSPORT = ("Reproduced", "Schematic drawings", "Where to find it", "What the pa
 PROGRAMS = {"datamodules.check", "datamodules.cache"}  # started by a user, imported by nothing that trains
 MOST_LINES = 300
 LONGER = {
-    "experiments/harness/spec.py": 310,
     "experiments/harness/statistics.py": 330,
     "experiments/benchmarks/training.py": 320,
 }
@@ -108,6 +112,11 @@ def paper_of(module: str) -> str | None:
     return None
 
 
+def of_study(module: str) -> bool:
+    """Say whether a module is the study's."""
+    return re.match(rf"(lightning_modules\.{STUDY}(\.|$)|experiments\.{STUDY}_)", module) is not None
+
+
 def test_the_reader_of_imports_sees_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     for name in ("a/__init__.py", "a/b.py", "a/c/__init__.py"):
@@ -128,8 +137,26 @@ def test_a_paper_imports_no_other_paper():
 
 
 def test_what_is_shared_imports_no_paper():
-    shared = [i for i in IMPORTS if paper_of(i.importer) is None and paper_of(i.module)]
+    shared = [i for i in IMPORTS if paper_of(i.importer) is None and not of_study(i.importer) and paper_of(i.module)]
     none_of([i for i in shared if not i.within("experiments.__main__", "experiments.tools", "experiments.benchmarks")])
+
+
+def test_the_study_may_import_every_paper_and_is_imported_by_none():
+    assert {paper_of(i.module) for i in IMPORTS if of_study(i.importer)} >= {*PAPERS}
+    none_of([i for i in IMPORTS if of_study(i.module) and not of_study(i.importer)])
+
+
+def test_the_studys_modules_take_a_papers_public_parts_alone():
+    named = [
+        f"{path.name}: {alias.name}"
+        for path in FILES
+        if of_study(module_name(path))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert not named
 
 
 def test_modules_know_of_data_the_batch_alone_and_data_know_of_no_modules():
@@ -161,7 +188,14 @@ def test_the_harness_knows_no_script():
 
 def test_scripts_are_imported_by_tools_and_by_figures_of_their_paper_alone():
     importers = [i for i in IMPORTS if i.module in SCRIPT_MODULES and not i.within("experiments.tools")]
-    none_of([i for i in importers if paper_of(i.importer) != paper_of(i.module) or "_figure" not in i.importer])
+    none_of(
+        [
+            i
+            for i in importers
+            if "_figure" not in i.importer
+            or (paper_of(i.importer), of_study(i.importer)) != (paper_of(i.module), of_study(i.module))
+        ]
+    )
 
 
 def test_wandb_is_imported_by_tracking_alone():
@@ -251,9 +285,18 @@ def test_every_paper_has_a_passport(paper: str):
             assert f"experiments/{script.name}" in text, "the passport names each of its scripts"
 
 
+def test_the_study_has_a_passport_too():
+    text = ast.get_docstring(ast.parse((ROOT / "lightning_modules" / STUDY / "__init__.py").read_text())) or ""
+    for heading in ("Scripts", "Where to find it", "Equal terms, and what is not equal", "Combinations", "Symbols"):
+        assert re.search(rf"^{heading}", text, re.MULTILINE), f"{heading} is missing"
+    for script in SCRIPTS:
+        assert not of_study(module_name(script)) or f"experiments/{script.name}" in text
+
+
 def test_every_paper_has_the_same_slug_everywhere():
     for path in (ROOT / "lightning_modules").iterdir():
         shared = {"layers", "losses", "backbones", "heads", "__pycache__"}
-        assert not path.is_dir() or path.name in shared | set(PAPERS), f"{path.name} is neither shared nor a paper"
+        known = shared | {*PAPERS, STUDY}
+        assert not path.is_dir() or path.name in known, f"{path.name} is neither shared nor a paper"
     for script in SCRIPTS:
-        assert paper_of(module_name(script)), f"{script.name} belongs to no paper"
+        assert paper_of(module_name(script)) or of_study(module_name(script)), f"{script.name} belongs to no paper"

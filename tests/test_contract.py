@@ -22,12 +22,14 @@ from experiments import (
     ligar_table3,
     ligar_table4,
     ms3d_table2,
+    study_cross,
     vipriors_table2,
 )
 from experiments.harness import build_module
 from experiments.harness.cell import Evaluation, Options
 from experiments.harness.measure import clip_shape
 from experiments.harness.resolve import evaluation as evaluation_cell
+from experiments.harness.resolve import protocol_build
 from experiments.harness.runner import build_data, build_training_module, load_trained, run
 from experiments.harness.spec import PROFILES, Row, Table
 from lightning_modules.base import ClipClassifier
@@ -45,7 +47,10 @@ SCRIPTS = (
     ms3d_table2,
 )
 VIPRIORS = dataclasses.replace(vipriors_table2.TABLE, rows=vipriors_table2.TABLE.rows[::2], claims=())  # those on R50
-TABLES = (*(script.TABLE for script in SCRIPTS), VIPRIORS)
+# Those that combine papers; the others are the papers' own.
+COMBINATIONS = tuple(row for row in study_cross.TABLE.rows if " + " in row.label or " on " in row.label)
+STUDY = dataclasses.replace(study_cross.TABLE, rows=COMBINATIONS, claims=(), baseline=None)
+TABLES = (*(script.TABLE for script in SCRIPTS), VIPRIORS, STUDY)
 # A softmax over positions ignores what is added to all of them: this gradient is nil but for rounding.
 IDLE = re.compile(r"global_path\.pool\.\d+\.0\.norm\.bias$")
 SMOKE = Options(profile="smoke", seeds=(0,), init_checkpoint="none")
@@ -89,8 +94,8 @@ def logged(module: ClipClassifier) -> dict[str, torch.Tensor]:
 @ROWS
 @pytest.mark.parametrize("profile", PROFILES)
 def test_it_builds_and_scores_clips_at_every_profile(table, row, profile):
-    given = next(part for column in table.columns for part in column.parts)
-    data = given.with_arguments({**table.profiles[profile].data, **row.data}, where=table.id)
+    column = next(c for c in table.columns if c.data is not None and (row.on is None or c.group in row.on))
+    data = protocol_build(table, row, column, profile)
     with torch.device("meta"):
         module = build_module(table, row=row.label, profile=profile, num_classes=7).eval()
         clips = torch.empty((2, 3, *clip_shape(data)[2:]))

@@ -52,6 +52,7 @@ DEFAULT = {
     "ms3d_table2": ("MS3D", "HMDB-51"),
     "ms3d_table3": ("MS3D", "UCF-101"),
     "ms3d_ablations": ("MS3D", "Kinetics"),
+    "study_cross": ("TSN", "Something-Something V2"),
     "vipriors_table1": ("SlowFast 3DResNet 50", "mod-UCF101, validation"),
     "vipriors_table2": ("TSM(with shift), R50", "mod-UCF101, validation"),
     "vipriors_table3": ("1 SlowFast RGB i1, centre", "mod-UCF101, validation"),
@@ -103,10 +104,11 @@ def start(place: Path, name: str, label: str, group: str, steps: int) -> dict:
             for part in column.parts:
                 source = part.arguments["source"]
                 ensure_tree(source, disk_name(source), root)
-    # LIGAR's head normalises embeddings over the batch, of which it needs two; MS3D's batches are pairs of classes.
+    # LIGAR's head normalises embeddings over the batch, of which it needs two; MS3D's batches are pairs of
+    # classes; the study has both.
     scratch = tuple((init, "none") for init in initialisations(table, "paper"))
     options = Options(profile="paper", seeds=(0,), data_root=root, limit_batches=steps, views=1, init_files=scratch,
-                      batch_size={"ligar": 2, "ms3d": 4}.get(table.paper, 1))  # fmt: skip
+                      batch_size={"ligar": 2, "ms3d": 4, "study": 4}.get(table.paper, 1))  # fmt: skip
     cells = TableCells(table, options, store, rows=(label,), controls=False, groups=(group,))
     runtime = Runtime(store=store, tracking=Tracking.none(), report=lambda state: None)
     wanted = list(cells.wanted())

@@ -23,6 +23,8 @@ from experiments.harness.spec import (
     Profile,
     Row,
     Table,
+    network_class,
+    network_clips,
     row_init,
 )
 
@@ -49,6 +51,8 @@ def check_table(table: Table) -> None:
         _check_claim(table, claim)
     if table.baseline:
         table.row(table.baseline)
+    if table.questions and (printed := [row.label for row in table.rows if any(row.published)]):
+        raise ValueError(f"{table.id}: questions=True, but the row {printed[0]!r} has published values")
     if not any(column.is_accuracy for column in table.columns):
         raise ValueError(f"{table.id}: every column is a cost; a table needs one with data, whose clips costs are of")
     if all(row.cited for row in table.rows):
@@ -107,9 +111,13 @@ def _check_row(table: Table, row: Row) -> None:
             raise ValueError(
                 f"{where}: published value {value!r} must be a number as printed, or None where there is none"
             )
-    check_arguments(table.module.cls, row.module, where=where)
-    for part in (part for column in table.columns for part in column.parts):
+    for name, profile in table.profiles.items():
+        _check_network(profile, row.network, where=f"{where}: profile {name!r}")
+        check_arguments(network_class(table, profile, row.network), row.module, where=where)
+    for part in (part for c in table.columns if row.on is None or c.group in row.on for part in c.parts):
         check_arguments(part.cls, row.data, where=where)
+        for name, profile in table.profiles.items():
+            check_arguments(part.cls, network_clips(profile, row.network), where=f"{where}: profile {name!r}")
     recipe_fields = [f.name for f in dataclasses.fields(table.recipe)]
     for name in row.recipe:
         if name not in recipe_fields:
@@ -152,11 +160,22 @@ def _check_profile(table: Table, name: str, profile: Profile) -> None:
     check_arguments(table.module.cls, profile.module, where=where)
     for part in (part for column in table.columns for part in column.parts):
         check_arguments(part.cls, profile.data, where=where)
+    groups = {column.group for column in table.columns}
+    if unknown := [group for group in profile.recipe_on if group not in groups]:
+        raise ValueError(f"{where}: recipe_on for {unknown[0]!r}; the table has {', '.join(map(repr, sorted(groups)))}")
     for key, pretrain in profile.inits.items():
         if isinstance(pretrain, Pretrain):
-            check_arguments(table.module.cls, pretrain.module, where=f"{table.id}, initialisation {key!r}")
+            _check_network(profile, pretrain.network, where=f"{where}, initialisation {key!r}")
+            cls = network_class(table, profile, pretrain.network)
+            check_arguments(cls, pretrain.module, where=f"{table.id}, initialisation {key!r}")
             _check_init(profile, pretrain.init, where=f"{where}, initialisation {key!r}")
             _refuse_circle(profile, key, where=where)
+
+
+def _check_network(profile: Profile, name: str | None, *, where: str) -> None:
+    if name is not None and name not in profile.networks:
+        known = ", ".join(map(repr, profile.networks)) or "none"
+        raise ValueError(f"{where} has no network {name!r}; it has {known}")
 
 
 def _check_init(profile: Profile, init: str | None, *, where: str) -> None:

@@ -11,7 +11,8 @@ from experiments.harness.spec import ALL, Claim, Column, Row, Table
 from experiments.harness.statistics import Difference, holm, paired_difference, verdict
 from experiments.harness.table_cells import TableCells
 
-Costs = Callable[[Row, Column], float]
+ANSWERS = {"reproduced": "yes", "not reproduced": "no"}  # to a question of our own
+Costs = Callable[[Row, Column], float | None]
 
 
 def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]]:
@@ -54,6 +55,8 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
     judged = [entry for entry in found if entry["ours"] and entry["relation"] == ">"]
     for entry, p_value in zip(judged, holm([entry["ours"]["p_value"] for entry in judged]), strict=True):
         entry["ours"]["p_holm"] = p_value
+    for entry in found if table.questions else ():
+        entry["answer"] = ANSWERS.get(entry["verdict"], entry["verdict"])
     return found
 
 
@@ -67,7 +70,7 @@ def _cost_claim(
         if row.cited and text is not None:
             values.append(float(text))
         elif not row.cited and costs is not None:
-            values.append(costs(row, column))
+            values += [found] if (found := costs(row, column)) is not None else []
     both_cited = better[0].cited and worse[0].cited
     if len(values) < 2 or both_cited:
         return {"verdict": "cited" if both_cited else "not run"}

@@ -142,7 +142,7 @@ def _run_tables(
         return 0
 
     def render(table: Table) -> None:
-        evidence = gather(cells[table.id], costs=_costs(table))
+        evidence = gather(cells[table.id], costs=_costs(table, options.profile))
         tracking = _tracking(arguments, places).for_table(table.id, options.profile)
         write_rendered(evidence, table, places.rendered, tracking)
         show(evidence, _jobs_of(cells[table.id], jobs))
@@ -240,12 +240,12 @@ def _tracking(arguments: argparse.Namespace, places: Places) -> Tracking:
     return Tracking.detect(places.store.root, wanted=not arguments.no_wandb and arguments.profile != "smoke")
 
 
-def _costs(table: Table) -> Costs | None:
+def _costs(table: Table, profile: str) -> Costs | None:
     if not any(column.is_cost for column in table.columns):
         return None
-    from experiments.harness.measure import cost_value
+    from experiments.harness.measure import known_cost
 
-    return lambda row, column: cost_value(table, row, column)
+    return lambda row, column: known_cost(table, row, column, profile)
 
 
 def _render_stored(table: Table, options: Options, places: Places, show: Show) -> None:

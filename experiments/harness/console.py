@@ -45,7 +45,7 @@ def print_table(evidence: dict[str, Any]) -> None:
                 claim["column"],
                 f"{published['difference']:+.2f}" if published else DASH,
                 escape(our_difference(claim)),
-                claim["verdict"],
+                claim.get("answer", claim["verdict"]),
             )
         console.print(verdicts)
 

@@ -161,7 +161,8 @@ def _row(cells: TableCells, row: Row, columns: tuple[Column, ...], costs: Costs 
     for column in columns:
         if column.is_cost:
             shown = costs is not None and any(cells.runs(row, other) for other in cells.columns)
-            ours.append({"mean": costs(row, column)} if shown and costs is not None else None)
+            cost = costs(row, column) if shown and costs is not None else None
+            ours.append(None if cost is None else {"mean": cost})
         elif not cells.runs(row, column):
             ours.append(None)
         else:

@@ -41,9 +41,16 @@ def committed(results: Path) -> list[Path]:
 
 
 def verdict_counts(evidence: Mapping[str, Any]) -> str:
-    """Return how many claims have which verdict, in words."""
-    counts = Counter(claim["verdict"] for claim in evidence["claims"])
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]) or "no claims"
+    """Return how many claims have which verdict, or questions which answer, in words."""
+    return ", ".join(f"{count} {word}" for word, count in word_counts(evidence).items() if count) or "no claims"
+
+
+def word_counts(evidence: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of claims by verdict, or of questions by answer, in the order in which they are listed."""
+    counts = Counter(claim.get("answer", claim["verdict"]) for claim in evidence["claims"])
+    asked = any("answer" in claim for claim in evidence["claims"])
+    words = ("yes", "no", *VERDICTS[2:]) if asked else VERDICTS
+    return {word: counts[word] for word in words}
 
 
 def _tables(evidence: Iterable[Mapping[str, Any]]) -> str:

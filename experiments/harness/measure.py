@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,11 +10,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.harness.build import with_fields
-from experiments.harness.cell import fingerprint, plain
+from experiments.harness.cell import Options, fingerprint, plain
 from experiments.harness.ensemble import members_of_ensemble
+from experiments.harness.latency import latency_ms
 from experiments.harness.ptflops_rule import ptflops
-from experiments.harness.resolve import module_build, protocol_build
-from experiments.harness.spec import Build, Column, Row, Table
+from experiments.harness.resolve import data_build, module_build, protocol_build
+from experiments.harness.spec import AS_RUN_METRICS, Build, Column, Row, Table
 from lightning_modules.layers.folding import folded_parameters
 
 GIGA = 1e9
@@ -64,9 +66,7 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
     """
     if row.ensemble is not None:
         return _ensemble_costs(table, row, num_classes)
-    columns = [column for column in table.columns if column.data is not None]
-    column = next((column for column in columns if row.on is None or column.group in row.on), columns[0])
-    data = protocol_build(table, row, column, "paper")
+    data = protocol_build(table, row, first_column(table, row), "paper")
     if num_classes is None and row.classes is None:
         num_classes = getattr(data.arguments["source"], "num_classes", None)
     with torch.device("meta"):
@@ -77,6 +77,70 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
         _COUNTED[key] = _network_costs(module, shape)
     views = data.resolved()["views"] * data.resolved().get("crops", 1)
     return {**_COUNTED[key], "num_frames": shape[3], "num_views": views}
+
+
+def first_column(table: Table, row: Row) -> Column:
+    """Return the first column with data that a row is run on: what its costs are counted for."""
+    columns = [column for column in table.columns if column.data is not None]
+    return next((column for column in columns if row.on is None or column.group in row.on), columns[0])
+
+
+@dataclass(frozen=True)
+class NetworkAsRun:
+    """A row's network at the size of a profile, for its first data set.
+
+    Args:
+        build: the module.
+        num_classes: K.
+        clip: shape ``(1, 1, 3, T, H, W)`` of one clip.
+    """
+
+    build: Build
+    num_classes: int
+    clip: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        """Return the hash that names this network: what costs and latencies belong to."""
+        return fingerprint([plain(self.build), self.num_classes, self.clip])
+
+
+def network_as_run(table: Table, row: Row, profile: str) -> NetworkAsRun:
+    """Return a row's network, classes and clip as a profile runs them.
+
+    Raises:
+        ValueError: an ensemble; or a data set whose number of classes neither it nor the row states.
+    """
+    if row.ensemble is not None:
+        raise ValueError(f"{table.id}, row {row.label!r} is an ensemble: it runs no network of its own")
+    column = first_column(table, row)
+    if table.profiles[profile].stand_ins:
+        data = data_build(table, row, column, Options(profile=profile))
+        num_classes = len(data.arguments["source"].class_names(None))
+    else:
+        data = protocol_build(table, row, column, profile)
+        stated = row.classes or getattr(data.arguments["source"], "num_classes", None)
+        if stated is None:
+            raise ValueError(f"{table.id}, row {row.label!r}: the number of classes is needed; the row states none")
+        num_classes = stated
+    return NetworkAsRun(module_build(table, row, profile), num_classes, clip_shape(data))
+
+
+def build_as_run(table: Table, row: Row, profile: str) -> Any:
+    """Return the untrained module that :func:`network_as_run` describes."""
+    return build_module(
+        table, row=row.label, profile=profile, num_classes=network_as_run(table, row, profile).num_classes
+    )
+
+
+def costs_as_run(table: Table, row: Row, profile: str) -> dict[str, float]:
+    """Return what :func:`row_costs` counts of one network, of the row's network as a profile runs it."""
+    network = network_as_run(table, row, profile)
+    if network.key not in _COUNTED:
+        with torch.device("meta"):
+            module = build_as_run(table, row, profile).eval()
+        _COUNTED[network.key] = _network_costs(module, network.clip)
+    return _COUNTED[network.key]
 
 
 def _ensemble_costs(table: Table, row: Row, num_classes: int | None) -> dict[str, float]:
@@ -108,21 +172,37 @@ def _network_costs(module: Any, shape: tuple[int, ...]) -> dict[str, float]:
     }
 
 
-def cost_value(table: Table, row: Row, column: Column) -> float:
+def known_cost(table: Table, row: Row, column: Column, profile: str) -> float | None:
+    """Return a row's value in a column of costs; None for a latency that was not measured, or of another network."""
+    if column.metric == "latency_ms":
+        return latency_ms(table, row, profile, network_as_run(table, row, profile).key)
+    return cost_value(table, row, column, profile)
+
+
+def cost_value(table: Table, row: Row, column: Column, profile: str = "paper") -> float:
     """Return a row's value in a column of costs, or in one that follows from costs alone.
 
+    Args:
+        table: the table.
+        row: the row.
+        column: the column.
+        profile: whose networks the columns "as run" are of; the others are always of the full-size network.
+
     Raises:
-        ValueError: the column needs trainings, or has no value in this row.
+        ValueError: the column needs trainings or a measurement, or has no value in this row.
     """
     if column.derived is not None:
         found = column.derived.value(
-            row.label, lambda label, key: cost_value(table, table.row(label), table.column(key))
+            row.label, lambda label, key: cost_value(table, table.row(label), table.column(key), profile)
         )
         if found is None:
             raise ValueError(f"{table.id}, row {row.label!r}: has no value in {column.key!r}")
         return found
-    if not column.is_cost:
-        raise ValueError(f"{table.id}, column {column.key!r}: no cost")
+    if not column.is_cost or column.metric == "latency_ms":
+        raise ValueError(f"{table.id}, column {column.key!r}: no cost that could be counted")
+    if column.metric in AS_RUN_METRICS:
+        run = costs_as_run(table, row, profile)
+        return 1e3 * (run["gmacs"] if column.metric == "run_mmacs" else run["params_m"])
     costs = row_costs(table, row)
     if column.metric in ("params_m", "folded_params_m", "num_frames", "num_views"):
         return costs[column.metric]

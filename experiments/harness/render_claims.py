@@ -12,6 +12,8 @@ def claims_section(evidence: Mapping[str, Any]) -> str:
     """Return the section on claims; empty where there are none."""
     if not evidence["claims"]:
         return ""
+    if any("answer" in claim for claim in evidence["claims"]):
+        return _questions_section(evidence)
     heads = ["Claim", "On", "Published difference", "Beyond the noise of its test set?", "Ours", "p (Holm)",
              "Smallest detectable", "Verdict"]  # fmt: skip
     lines = []
@@ -34,6 +36,27 @@ def claims_section(evidence: Mapping[str, Any]) -> str:
             "spread and are compared as they are. Holm's correction is over this table's claims. Smallest "
             "detectable: the difference that these seeds and videos would find four times in five.")  # fmt: skip
     return f"## Claims\n\n{text}\n\n{markdown_table(heads, lines)}"
+
+
+def _questions_section(evidence: Mapping[str, Any]) -> str:
+    """Return the section on questions of our own, which have no published side."""
+    lines = [
+        [
+            f"{claim['id']}: {claim['text']}",
+            claim["column"].replace("/", " "),
+            our_difference(claim),
+            _p_values(claim["ours"]) if claim["ours"] else DASH,
+            f"{claim['ours']['smallest_detectable']:.1f}" if claim["ours"] else DASH,
+            f"**{claim['answer']}**",
+        ]
+        for claim in evidence["claims"]
+    ]
+    text = ("Ours, not a paper's; differences in percent points, paired by seed and test video. Yes: the interval lies "
+            "above the margin; no: below 0, the second is better; else undecided. Holm's correction is over these "
+            "questions. Smallest detectable: the difference that these seeds and videos would find four times in "
+            "five.")  # fmt: skip
+    heads = ["Question", "On", "Difference", "p (Holm)", "Smallest detectable", "Answer"]
+    return f"## Questions\n\n{text}\n\n{markdown_table(heads, lines)}"
 
 
 def our_difference(claim: Mapping[str, Any]) -> str:

@@ -15,7 +15,17 @@ from datamodules.synthetic.members import Member
 from datamodules.synthetic.stand_ins import stand_in
 from experiments.harness.build import with_fields
 from experiments.harness.cell import Evaluation, Options, Training
-from experiments.harness.spec import Build, CheckpointFile, Column, Pretrain, Profile, Row, Table, row_init
+from experiments.harness.spec import (
+    Build,
+    CheckpointFile,
+    Column,
+    Pretrain,
+    Profile,
+    Row,
+    Table,
+    network_clips,
+    row_init,
+)
 
 SCRATCH = "none"  # in place of a file's name
 EMPTY: Mapping[str, Any] = {}
@@ -47,7 +57,7 @@ def training(table: Table, row: Row, column: Column, seed: int, options: Options
     where = f"{table.id}, row {row.label!r}, profile {options.profile!r}"
     module = module_build(table, row, options.profile)
     data = data_build(table, row, column, options)
-    recipe = profile.recipe or column.recipe or table.recipe
+    recipe = profile.recipe_on.get(column.group) or profile.recipe or column.recipe or table.recipe
     recipe = with_fields(recipe, {**row.recipe, **_recipe_options(options)})
     if options.checkpoint is not None:
         made = _training(table.paper, module, data, recipe, None, seed, profile, options)
@@ -57,13 +67,24 @@ def training(table: Table, row: Row, column: Column, seed: int, options: Options
 
 
 def module_build(
-    table: Table, row: Row | None, profile: str, changes: Mapping[str, Any] = EMPTY, *, where: str = ""
-) -> Build:
-    """Return a network: the table's, with the changes of the profile, of the row (None for none), and further ones."""
+    table: Table, row: Row | None, profile: str, changes: Mapping[str, Any] = EMPTY, *, where: str = "",
+    network: str | None = None,
+) -> Build:  # fmt: skip
+    """Return a network with the changes of the row (None for none), and further ones.
+
+    It is the one that ``network`` names in the profile, else the row's, else the table's with the profile's changes.
+    """
     where = where or f"{table.id}, row {row.label if row is not None else None!r}, profile {profile!r}"
-    module = table.module.with_arguments(table.profiles[profile].module, where=where)
+    module = base_network(table, network or (row.network if row is not None else None), profile, where=where)
     module = module.with_arguments(row.module if row is not None else EMPTY, where=where)
     return module.with_arguments(changes, where=where)
+
+
+def base_network(table: Table, name: str | None, profile: str, *, where: str) -> Build:
+    """Return the table's network with the changes of the profile, or the one that the profile has under this name."""
+    if name is None:
+        return table.module.with_arguments(table.profiles[profile].module, where=where)
+    return table.profiles[profile].networks[name].module
 
 
 def control(cell: Evaluation, frame_order: str) -> Evaluation:
@@ -92,6 +113,7 @@ def protocol_build(table: Table, row: Row, column: Column, profile: str) -> Buil
     protocol: frozenset[str] = getattr(given.cls, "evaluation_arguments", frozenset())
     data = given.with_arguments(table.profiles[profile].data, where=where)
     data = data.with_arguments({k: v for k, v in given.arguments.items() if k in protocol}, where=where)
+    data = data.with_arguments(network_clips(table.profiles[profile], row.network), where=where)
     data = data.with_arguments(row.data, where=where)
     return data.with_arguments(row.data_on.get(column.group, {}), where=where)
 
@@ -189,8 +211,10 @@ def takes_unnamed_file(table: Table, profile: str) -> bool:
 def _pretraining(table: Table, row: Row, name: str, init: Pretrain, seed: int, options: Options) -> Training:
     """Return the training that ``init`` describes; own videos replace what is tested, not what was pre-trained on."""
     profile, where = table.profiles[options.profile], f"{table.id}, initialisation {name!r}"
-    module = module_build(table, row if init.with_row else None, options.profile, init.module, where=where)
+    changed_by = row if init.with_row else None
+    module = module_build(table, changed_by, options.profile, init.module, where=where, network=init.network)
     data = init.data.with_arguments(profile.data, where=where).with_arguments(init.data.arguments, where=where)
+    data = data.with_arguments(network_clips(profile, init.network), where=where)
     if options.data is not None:
         source = data.arguments["source"]
         if not profile.stand_ins and needs_root(source):

@@ -13,10 +13,25 @@ from typing import Any, Literal
 from experiments.harness.build import Build
 from experiments.harness.derived import Derived
 from experiments.harness.ensemble import Ensemble
+from experiments.harness.profile import CheckpointFile, Network, Pretrain, Profile
+
+__all__ = [
+    "Build",
+    "CheckpointFile",
+    "Claim",
+    "Column",
+    "Figure",
+    "Network",
+    "Pretrain",
+    "Profile",
+    "Row",
+    "Table",
+]
 
 PROFILES = ("smoke", "proxy", "paper")
 ACCURACY_METRICS = ("top1", "top5", "mean_class_acc", "map")
-COST_METRICS = ("params_m", "folded_params_m", "gmacs", "gflops", "num_frames", "num_views")
+AS_RUN_METRICS = ("run_mmacs", "run_params_k", "latency_ms")
+COST_METRICS = ("params_m", "folded_params_m", "gmacs", "gflops", "num_frames", "num_views", *AS_RUN_METRICS)
 DERIVED = "derived"
 COST_RULES = ("torch", "fvcore", "ptflops")
 RELATIONS = (">", "~")
@@ -27,66 +42,15 @@ RuntimeName = Literal["torch", "openvino", "onnx"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrain:
-    """Start from the checkpoint of another training, run once and shared by all cells that ask for it.
-
-    Args:
-        data: what to pre-train on.
-        recipe: how (a ``Recipe``).
-        module: constructor arguments in which the pre-trained network differs from the table's; a row's own changes do
-            not reach it, so that all rows start from the same weights.
-        shared_by_seeds: one pre-training for all seeds (as one published checkpoint is) or one per seed.
-        init: name of the initialisation in the same profile that this pre-training itself starts from.
-        with_row: the row's own changes of the network reach it after all: a pre-training for each such row.
-    """
-
-    data: Build
-    recipe: Any
-    module: Mapping[str, Any] = field(default_factory=dict)
-    shared_by_seeds: bool = True
-    init: str | None = None
-    with_row: bool = False
-
-
-@dataclass(frozen=True)
-class CheckpointFile:
-    """Start from a file that the user names with ``--init-checkpoint``; ``about`` says which file is meant."""
-
-    about: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Profile:
-    """How a paper's table is run at one size.
-
-    Args:
-        module: constructor arguments of the network that differ from the table's.
-        data: constructor arguments of the data module that differ from the table's.
-        recipe: a recipe in place of the table's; None keeps it.
-        inits: initialisation by name; a table or row refers to one with ``init="name"``.
-        stand_ins: replace each real data set by its member of the embedded benchmark.
-        tiny: shrink the members further, for the smoke profile.
-        val_every: epochs between two looks at the validation split (for the curves only).
-    """
-
-    module: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    recipe: Any = None
-    inits: Mapping[str, Pretrain | CheckpointFile] = field(default_factory=dict)
-    stand_ins: bool = False
-    tiny: bool = False
-    val_every: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
 class Column:
     """One column: a metric, on what data; or what follows from other columns.
 
     Args:
         title: printed head.
         metric: one of ``top1``, ``top5``, ``mean_class_acc``, ``map`` (percent), or a cost: ``params_m``,
-            ``folded_params_m``, ``gmacs``, ``gflops``, ``num_frames`` of a clip, ``num_views`` of a test video; or
-            ``derived``.
+            ``folded_params_m``, ``gmacs``, ``gflops``, ``num_frames`` of a clip, ``num_views`` of a test video; of the
+            network as the profile runs it: ``run_mmacs``, ``run_params_k`` (millions, thousands) and the measured
+            ``latency_ms`` (``latency.py``); or ``derived``.
         group: printed head over several columns, usually the data set.
         data: the data module; several, whose values are averaged (the official splits of one set); None for a cost
             and for what is derived.
@@ -138,6 +102,7 @@ class Row:
     Args:
         label: printed name, unique in the table.
         published: one string per column as printed ("33" is not "33.0"); None where the paper prints none.
+        network: name of a network in the profiles that takes the place of the table's; None keeps the table's.
         module: constructor arguments of the network that this row changes; here and below a value may be ``Changed``.
         data: constructor arguments of the data module that this row changes.
         data_on: further ones by column group, where the row differs on one data set.
@@ -155,6 +120,7 @@ class Row:
 
     label: str
     published: tuple[str | None, ...]
+    network: str | None = None
     module: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     data_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -218,6 +184,7 @@ class Table:
         init: name of the initialisation in the profiles; None trains from scratch.
         baseline: label of the row whose seeds serve as A/A control; by default the first row that is run.
         notes: footnotes.
+        questions: the claims are questions of our own, answered yes or no; the table has no published value.
 
     Raises:
         ValueError: anything inconsistent, naming the table and the row, column or claim.
@@ -234,6 +201,7 @@ class Table:
     init: str | None = None
     baseline: str | None = None
     notes: tuple[str, ...] = ()
+    questions: bool = False
 
     def __post_init__(self) -> None:
         """Check the whole table."""
@@ -302,3 +270,13 @@ def row_init(table: Table, row: Row, column: Column | None = None) -> str | None
     if column is not None and column.init != "row":
         return column.init
     return table.init if row.init == "table" else row.init
+
+
+def network_class(table: Table, profile: Profile, name: str | None) -> type:
+    """Return the class of a network by its name in a profile; of the table's for None."""
+    return table.module.cls if name is None else profile.networks[name].module.cls
+
+
+def network_clips(profile: Profile, name: str | None) -> Mapping[str, Any]:
+    """Return what the clips of a profile's network differ in from the other rows'."""
+    return profile.networks[name].clips if name is not None else {}

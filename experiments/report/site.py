@@ -25,7 +25,7 @@ from experiments.audit.audit import (
 )
 from experiments.audit.mistakes import MISTAKES
 from experiments.audit.published import TITLES, published_claims, test_sets
-from experiments.harness.index import VERDICTS
+from experiments.harness.index import VERDICTS, word_counts
 from experiments.harness.store import REPOSITORY, write_atomic
 from experiments.report.passport import read_passport
 from experiments.report.plots import slug, stacked_bar
@@ -40,6 +40,8 @@ from experiments.report.tables import (
 )
 
 STATIC = ("style.css", "site.js")
+STUDIES = {"study": "Study across the papers"}  # our own: no published claims
+HEADINGS = {**TITLES, **STUDIES}
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -76,7 +78,7 @@ def render_pages(results: Path) -> dict[str, str]:
     for path, reason in found.broken:
         shown = reason.replace(str(path), path.name)
         render(page_name(page_stem(path)), "broken.html", title=page_stem(path), reason=shown)
-    for paper in TITLES:
+    for paper in HEADINGS:
         render(f"{paper}.html", "paper.html", **_paper_page(paper, results, found, audited))
     return pages
 
@@ -86,7 +88,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.globals |= {"titles": TITLES, "verdicts": VERDICTS, "meaning": MEANING}
+    environment.globals |= {"titles": HEADINGS, "verdicts": VERDICTS, "meaning": MEANING}
     environment.filters |= {"slug": slug, "page_name": page_name}
     return environment
 
@@ -111,19 +113,17 @@ def _paper_line(paper: str, audited: tuple[AuditedClaim, ...]) -> dict[str, Any]
     counts = count_verdicts(own)
     return {
         "slug": paper,
-        "title": TITLES[paper],
+        "title": HEADINGS[paper],
         "total": len(own),
         "counts": counts,
-        "bar": stacked_bar(counts, TITLES[paper]),
+        "bar": stacked_bar(counts, HEADINGS[paper]),
         "noise": count_noise(one.claim for one in own),
     }
 
 
 def _table_line(stem: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
     conditions = evidence["conditions"]
-    counts: dict[str, int] = dict.fromkeys(VERDICTS, 0)
-    for entry in evidence["claims"]:
-        counts[entry["verdict"]] += 1
+    counts = word_counts(evidence)
     missing = [
         row["label"] for row in evidence["rows"] if not row["cited"] and all(ours is None for ours in row["ours"])
     ]

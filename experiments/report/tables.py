@@ -108,7 +108,7 @@ def claim_row(finding: Finding, scale: Scale | None) -> dict[str, Any]:
         "margin": f"margin {entry['margin']:g}" if entry["margin"] else "",
         "needed": str(finding.needed) if finding.needed else "",
         "detectable": f"{ours['smallest_detectable']:.1f}" if ours else DASH,
-        "verdict": entry["verdict"],
+        "verdict": entry.get("answer", entry["verdict"]),
         "against": bool(published and entry["relation"] == ">" and published["difference"] < 0),
         "plot": plot,
         "page": finding.page,

@@ -21,6 +21,8 @@ CLAIMS = {claim.id: claim for claim in published_claims()}
 COUNTS = {"ligar": 52, "action_net": 61, "kpsem": 38, "ms3d": 21, "vipriors": 38}
 
 # Where this audit differs from the facts it was checked against.
+# What only a table says is the row that is higher there; the facts put these the other way round.
+TURNED = {"V14", "V15", "V17", "V20", "V21", "V22", "V23", "V26"}
 # A discordance beyond what two accuracies allow was assumed for the gains of two pairs.
 GAINS = {"L37", "A52", "A53", "A54"}
 # The rounding of printed values was left out at the second possible size of the test set.
@@ -98,7 +100,8 @@ def test_the_file_agrees_with_the_facts_it_was_made_from():
     facts = shared_claims()
     assert facts.keys() == CLAIMS.keys()
     for claim, fact in ((claim, facts[claim.id]) for claim in published_claims()):
-        assert claim.difference == (None if fact["difference"] is None else pytest.approx(fact["difference"]))
+        turned = -1 if claim.id in TURNED else 1
+        assert claim.difference == (None if fact["difference"] is None else pytest.approx(turned * fact["difference"]))
         assert claim.stated == ("words" if fact["explicit"] else "table") and claim.paper == fact["paper"]
         noise, other = claim.noise(), claim.noise(otherwise=True)
         if noise is None or claim.id in UNPRINTED:

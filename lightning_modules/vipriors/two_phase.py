@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightning_modules.layers.parallel_convolution import ParallelConvolution, b
 
 SPACE = branch_name((1, 3, 3))
 METRIC = "val/top1"
+BLOCK = re.compile(r".*?(res_blocks|layer\d)\.\d+(?=\.)")  # of a residual network, in 3D and in 2D
 
 # Where a plain bottleneck's tensors go: into the spatial part of the parallel or the (2+1)D convolution; what
 # normalised the one convolution normalises the spatial part of the latter.
@@ -62,14 +64,15 @@ def load_plain(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadReport:
     takes the old kernel and the others are silent (what remains is the sum's own normalisation); of a (2+1)D one the
     spatial kernel and its normalisation are the old ones and the temporal kernel passes its frame on; a non-local block
     starts silent. Activations and pooling have no parameters and do change the function; so do gates, which start half
-    open, and TAM.
+    open (attention's two in a row: a quarter), and TAM. That holds in evaluation mode: in training the normalisation
+    behind a (2+1)D convolution sees maps that are rectified already.
 
     Args:
         network: a network of this paper.
         state_dict: what ``tensors_of`` accepts: of a plain network, or of one of the same kind.
 
     Raises:
-        ValueError: nothing fits.
+        ValueError: nothing fits; or the checkpoint is of another width or depth.
     """
     given, own = tensors_of(state_dict), network.state_dict()
     if own.keys() <= given.keys() and all(given[name].shape == own[name].shape for name in own):
@@ -79,6 +82,7 @@ def load_plain(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadReport:
     if all(name.startswith("head.") for name in fitting):
         raise ValueError(f"nothing could be loaded: the network expects names like {list(own)[:3]}, "
                          f"the checkpoint holds {list(given)[:3]}")  # fmt: skip
+    _refuse_another_size(given, own, targets, fitting)
     with torch.no_grad():
         for name in fitting:
             own[targets[name]].copy_(given[name])
@@ -91,6 +95,28 @@ def load_plain(network: nn.Module, state_dict: Mapping[str, Any]) -> LoadReport:
         unused=tuple(name for name, to in targets.items() if to not in own),
         mismatched=tuple(name for name, to in targets.items() if to in own and name not in fitting),
     )
+
+
+def _refuse_another_size(
+    given: Mapping[str, Tensor], own: Mapping[str, Tensor], targets: Mapping[str, str], fitting: set[str]
+) -> None:
+    """Refuse tensors of another shape, but for the head and replaced kernels, and blocks that are not here.
+
+    Raises:
+        ValueError: it names one of them.
+    """
+    shaped = [
+        name for name, to in targets.items() if to in own and name not in fitting and not name.startswith("head.")
+    ]
+    wrong = [name for name in shaped if given[name].shape[:2] != own[targets[name]].shape[:2]]
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} tensors of the checkpoint have another width, such as {wrong[0]}: "
+            f"{tuple(given[wrong[0]].shape)}, here {tuple(own[targets[wrong[0]]].shape)}"
+        )
+    here, theirs = ({found[0] for name in names if (found := BLOCK.match(name))} for names in (own, given))
+    if here and (more := sorted(theirs - here)):
+        raise ValueError(f"the checkpoint is of another depth: this network has no {more[0]}")
 
 
 def _is_plain(given: Mapping[str, Tensor]) -> bool:

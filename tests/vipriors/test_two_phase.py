@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
@@ -85,6 +86,35 @@ def test_a_head_of_other_classes_keeps_its_start_and_other_checkpoints_are_refus
     assert torch.equal(modified.head.weight, before) and set(report.mismatched) == {"head.weight", "head.bias"}
     with pytest.raises(ValueError, match="nothing could be loaded"):
         load_plain(modified, {"other.weight": torch.zeros(2)})
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (dict(width=0.25), r"tensors of the checkpoint have another width, such as .*, here"),
+        (dict(depths=(1, 2, 3, 1)), r"of another depth: this network has no backbone\.blocks\.3\..*res_blocks\.2"),
+    ],
+)
+def test_a_checkpoint_of_another_width_or_depth_is_refused_and_nothing_loaded(changed, message):
+    other = SlowFastNetwork(**{**SMALL, **changed}, modifications=(), num_classes=5)
+    modified = network(THREE_PARTS)
+    before = {name: tensor.clone() for name, tensor in modified.state_dict().items()}
+    with pytest.raises(ValueError, match=message):
+        load_plain(modified, other.state_dict())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in modified.state_dict().items())
+
+
+@pytest.mark.parametrize("names", [(NON_LOCAL,), (THREE_PARTS,)])
+def test_in_training_too_silent_parts_change_next_to_nothing(plain, names):
+    modified, clips = network(*names).train(), torch.randn(4, 3, 8, 32, 32)
+    load_plain(modified, plain.state_dict())
+    with torch.no_grad():
+        theirs = copy.deepcopy(plain).train()
+        for one in (theirs, modified):
+            for layer in one.modules():
+                if isinstance(layer, nn.Dropout):
+                    layer.p = 0.0
+        assert (modified(clips) - theirs(clips)).abs().max() < 2e-3
 
 
 def phase_one(percent: float):

@@ -30,7 +30,8 @@ def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
             groups.setdefault(column["group"], []).append(index)
     rows = {group: _rows_on(evidence, indices) for group, indices in groups.items()}
     widest, heights = max(map(len, groups.values()), default=1), [1.0 + 0.34 * len(r) for r in rows.values()] or [1.0]
-    size = (1.4 + 2.9 * widest, 0.9 + sum(heights))
+    longest = max((len(row["label"]) for own in rows.values() for row in own), default=0)
+    size = (0.5 + 0.08 * longest + 2.9 * widest, 0.9 + sum(heights))
     figure, axes = plt.subplots(len(heights), widest, figsize=size, sharey="row", squeeze=False,
                                 gridspec_kw={"height_ratios": heights})  # fmt: skip
     for line, (group, indices) in zip(axes, groups.items(), strict=False):
@@ -45,7 +46,7 @@ def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
         plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published (real data)"),
     ]
     between = "\n" if widest == 1 else "  ·  "  # a single panel is too narrow for one line
-    figure.suptitle(f"{evidence['title']}{between}{_where(evidence)}", fontsize=10)
+    figure.suptitle(f"{evidence['title']}{between}{_where(evidence)}", fontsize=10, y=1 - 0.08 / size[1])
     figure.legend(handles=handles, loc="lower center", ncol=2, fontsize=8, frameon=False)
     figure.tight_layout(rect=(0, 0.25 / size[1], 1, 1))
     _save(figure, path)

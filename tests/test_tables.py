@@ -124,6 +124,9 @@ def test_claims_are_the_published_ones_with_their_differences(name: str):
     if not any(value is not None for row in table.rows for value in row.published):
         pytest.skip(f"{table.id} has no published values: its claims are the text's")
     for claim in table.claims:
+        if re.fullmatch("[A-Z]A[0-9]+", claim.id):  # a question of our own beside the published ones
+            assert claim.id not in known
+            continue
         assert claim.id in known, f"{claim.id} is not among the published claims"
         published = known[claim.id]
         assert published["paper"].replace("-", "_").lower() == table.paper

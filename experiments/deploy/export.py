@@ -95,6 +95,7 @@ def _write(module: ClipClassifier, spec: InputSpec, folder: Path, to: Format) ->
         2, *clip_shape(spec), generator=torch.Generator().manual_seed(1)
     )  # of a batch of 1 the exporter would conclude that it is always 1
     network, num_folded = inference_network(module, clips[:1])
+    _start_autograd()
     batch = torch.export.Dim("batch", min=1, max=MOST_CLIPS)
     with torch.no_grad():
         program = torch.export.export(network, (clips,), dynamic_shapes=({0: batch},))
@@ -116,6 +117,15 @@ def _write(module: ClipClassifier, spec: InputSpec, folder: Path, to: Format) ->
     }
     _write_manifest(folder, manifest)
     return manifest
+
+
+def _start_autograd() -> None:
+    """Let autograd count the devices before an export pretends that there is a GPU.
+
+    On PyTorch's CUDA build without one it would count that pretended GPU in its first backward pass, start a thread for
+    it, and refuse to work in any process that is forked later, as the trainings of a table are.
+    """
+    torch.ones((), requires_grad=True).backward()
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

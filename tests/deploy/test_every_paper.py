@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +88,22 @@ def test_a_difference_beyond_rounding_is_refused_however_large_the_scores(tmp_pa
     monkeypatch.setattr(export, "inference_network", shifted)
     with pytest.raises(ExportError, match="differ from PyTorch's"):
         export_network(module, spec, tmp_path / "network", to="torch")
+
+
+FORKED_AFTER_AN_EXPORT = """
+import os, sys, tempfile, torch
+from tests.deploy.tiny_networks import tiny_module, tiny_spec
+from experiments.deploy.export import export_network
+export_network(tiny_module(), tiny_spec(), os.path.join(tempfile.mkdtemp(), "network"), to="torch")
+torch.ones((), requires_grad=True).backward()
+if not (child := os.fork()):
+    torch.ones((), requires_grad=True).backward()
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_after_an_export_forked_processes_can_train():
+    """In a process of its own: a backward pass before the export would settle it."""
+    done = subprocess.run([sys.executable, "-c", FORKED_AFTER_AN_EXPORT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -40,11 +40,10 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     from matplotlib.colors import ListedColormap
 
     spec = sparse_densenet()
-    graphs = {PAPER: spec.graph.draw(spec.block_layers)}
-    stored = load(cells[0])[0].network.backbone.densenet.blocks
-    graphs[TRAINED] = tuple(
-        tuple(tuple(np.flatnonzero(row).tolist()) for row in block.graph.cpu().numpy()) for block in stored
-    )
+    graphs = {
+        PAPER: spec.graph.draw(spec.block_layers),
+        TRAINED: load(cells[0])[0].network.backbone.densenet.graphs,  # those of its weights, or they had not loaded
+    }
     figure, axes = plt.subplots(2, max(map(len, graphs.values())), figsize=(11, 6), squeeze=False)
     numbers = []
     for line, (name, blocks) in zip(axes, graphs.items(), strict=True):

@@ -60,7 +60,7 @@ def settings(root: Path) -> list[VipriorsData]:
     """Return the 22 ways of testing, on these videos."""
     plain = Build(VipriorsData, source=Folder())
     builds = [plain.with_arguments(setting.row().data, where=setting.label) for setting in SETTINGS]
-    return [VipriorsData(**build.arguments, data_root=root) for build in builds]
+    return [VipriorsData(**build.arguments, views=VIEWS, data_root=root) for build in builds]
 
 
 def per_setting(tests: list[TestClips], position: int) -> list[torch.Tensor]:

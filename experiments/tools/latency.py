@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from experiments.__main__ import scripts, table_of
-from experiments.benchmarks.records import measured_with, ratio, write_record
-from experiments.benchmarks.turns import Turn, take_turns
+from experiments.benchmarks.records import measured_with, ratio, times_of, write_record
+from experiments.benchmarks.turns import take_turns
 from experiments.deploy.inference import ScoreNetwork
 from experiments.harness.latency import record_name
 from experiments.harness.measure import build_as_run, network_as_run
@@ -58,7 +58,8 @@ def measure(table: Table, profile: str, *, rounds: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     rows = [row for row in table.rows if not row.cited and row.ensemble is None]
     turns = take_turns([scoring(table, row, profile) for row in rows], turns=rounds, warm_up=WARM_UP)
-    times = {row.label: _cpu_ms(own) for row, own in zip(rows, turns, strict=True)}
+    times = {row.label: times_of(own, threads=1) for row, own in zip(rows, turns, strict=True)}
+    networks = {row.label: network_as_run(table, row, profile) for row in rows}
     base = table.control_row.label
     return {
         "table": table.id,
@@ -69,8 +70,8 @@ def measure(table: Table, profile: str, *, rounds: int) -> dict[str, Any]:
         "rows": [
             {
                 "row": row.label,
-                "network": network_as_run(table, row, profile).key,
-                "clip": list(network_as_run(table, row, profile).clip[2:]),
+                "network": networks[row.label].key,
+                "clip": list(networks[row.label].clip[2:]),
                 "p50_ms": round(float(np.percentile(times[row.label], 50)), 3),
                 "p95_ms": round(float(np.percentile(times[row.label], 95)), 3),
                 "times_longer": round(ratio(times[row.label], times[base]), 2),
@@ -120,10 +121,6 @@ def _table(name: str) -> Table:
     if table is None:
         raise ValueError(f"{name} is no table script; give the name of one, such as study_cross")
     return table
-
-
-def _cpu_ms(turns: Sequence[Turn]) -> list[float]:
-    return [turn.cpu_ms for turn in turns]
 
 
 if __name__ == "__main__":

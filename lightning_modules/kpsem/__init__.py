@@ -36,9 +36,8 @@ What the paper leaves open, and what we chose
     Units, range and start of its output: cells of the feature map, no limit but the map's edges; its weights start at
     zero, its biases uniformly within 1 cell per set, or all sets would be the same. Fixed regions (Table 2b) stay at
     such a start.
-    Eq. (9) as printed: its 1 / (|difference| + 0.1) has slopes up to 100, and its gradient on the features behind conv4
-    was 14 times the classifier's in a trained network of the benchmark. matching_gradient=False stops it (a row of
-    Table 2 that is not the paper's).
+    Eq. (9) as printed: its 1 / (|difference| + 0.1) has slopes up to 100, and its gradient on the features can outweigh
+    the classifier's many times. matching_gradient=False stops it (a row of Table 2 that is not the paper's).
     More than 4 regions: n - 1 lines in each direction, moved independently, in order and a cell apart.
     Ties: the first cell row by row. A row whose centre lies on a line is behind it.
     Where KPSEM reads: the stage's raw sum, before normalisation and activation.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import lightning as L
@@ -14,42 +16,48 @@ ACCEPTED = 0.95  # share of the training codes that the threshold lets pass; the
 
 
 class FillRepository(L.Callback):
-    """Fill the head's repository when training ends, from all training videos as in testing (Eq. (6)).
+    """Fill a repository when training ends, from all training videos as in testing (Eq. (6)).
 
     A run that is cut short fills it from as many batches, and leaves out the classes that those lack.
+
+    Args:
+        coding: what of the module has the ``backbone`` that gives codes and the ``head`` that holds the centres.
     """
+
+    def __init__(self, coding: Callable[[Any], Any] = attrgetter("network")) -> None:
+        self.coding = coding
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Run the training videos through the network once; all processes end with the same repository."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         limit = trainer.limit_train_batches if isinstance(trainer.limit_train_batches, int) else None
         _same_statistics(pl_module)
-        training = pl_module.training
+        coding, training = self.coding(pl_module), pl_module.training
         pl_module.eval()
         with torch.no_grad(), trainer.precision_plugin.forward_context():
-            codes, labels = training_codes(pl_module, data, limit)
+            codes, labels = training_codes(coding.backbone, data, limit)
         pl_module.train(training)
-        fill(pl_module.network, codes, labels, partial=limit is not None or data.unknown_classes > 0)
+        fill(coding, codes, labels, partial=limit is not None or data.unknown_classes > 0)
 
 
-def training_codes(module: Any, data: Any, limit: int | None = None) -> tuple[Tensor, Tensor]:
+def training_codes(backbone: torch.nn.Module, data: Any, limit: int | None = None) -> tuple[Tensor, Tensor]:
     """Return the codes ``(M, D)`` of the training videos' clips, float32 on the CPU, and their labels ``(M,)``.
 
     Args:
-        module: in evaluation mode.
+        backbone: clips to codes, in evaluation mode.
         data: its data module.
         limit: so many batches; None: all.
     """
-    codes, labels = [], []
+    codes, labels, device = [], [], next(backbone.parameters()).device
     for number, batch in enumerate(data.repository_dataloader()):
         if limit is not None and number >= limit:
             break
-        batch = data.on_after_batch_transfer(batch.to(module.device), 0)
+        batch = data.on_after_batch_transfer(batch.to(device), 0)
         decoded = batch.num_frames > 0
         if not decoded.any():
             continue
         clips = batch.clips[decoded]  # (N, p, C, T, H, W)
-        codes.append(module.network.backbone(clips.flatten(0, 1)).float().cpu())
+        codes.append(backbone(clips.flatten(0, 1)).float().cpu())
         labels.append(batch.labels[decoded].repeat_interleave(clips.shape[1]).cpu())
     return torch.cat(codes), torch.cat(labels)
 

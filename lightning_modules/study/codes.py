@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
-import torch
 from torch import Tensor, nn
 
 from lightning_modules.action_net import ActionNet
@@ -16,7 +15,7 @@ from lightning_modules.action_net.network import ActionNetwork
 from lightning_modules.backbones.resnet2d import RESNET50
 from lightning_modules.heads.nearest_centre import NearestCentre, weights_fingerprint
 from lightning_modules.layers.segment_network import BackboneSpec
-from lightning_modules.ms3d.repository import fill, training_codes
+from lightning_modules.ms3d.repository import FillRepository
 from lightning_modules.recipe import Recipe
 
 
@@ -129,7 +128,7 @@ class CentreJudgedActionNet(ActionNet):
 
     def configure_callbacks(self) -> Sequence[L.Callback]:
         """Fill the repository when training ends."""
-        return [FillCentres()]
+        return [FillRepository(lambda module: module.coding())]
 
     def on_test_start(self) -> None:
         """Refuse centres that are not of this network's features.
@@ -140,29 +139,7 @@ class CentreJudgedActionNet(ActionNet):
         self.repository.check(weights_fingerprint(self.coding().backbone))
 
 
-class FillCentres(L.Callback):
-    """Fill a :class:`CentreJudgedActionNet`'s repository from all training videos, as MS3D's is filled."""
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Run the training videos through the network once."""
-        module: Any = pl_module
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        limit = trainer.limit_train_batches if isinstance(trainer.limit_train_batches, int) else None
-        coding, training = module.coding(), module.training
-        module.eval()
-        with torch.no_grad(), trainer.precision_plugin.forward_context():
-            codes, labels = training_codes(_OnDevice(coding, module.device), data, limit)
-        module.train(training)
-        fill(coding, codes, labels, partial=limit is not None)
-
-
 @dataclass(frozen=True)
 class _Coding:
     backbone: PooledFeatures
     head: NearestCentre
-
-
-@dataclass(frozen=True)
-class _OnDevice:
-    network: _Coding
-    device: torch.device

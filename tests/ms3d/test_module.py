@@ -68,7 +68,7 @@ def test_training_leaves_the_means_of_all_training_codes_and_their_distances_qua
     assert head is not None and head.counts.tolist() == [4, 4, 4, 4]
     own.check_repository()
     own.eval()
-    codes, labels = training_codes(own, source)
+    codes, labels = training_codes(own.network.backbone, source)
     for label in range(4):
         torch.testing.assert_close(head.centres[label], codes[labels == label].mean(0), rtol=1e-4, atol=1e-5)
     distances = sorted((codes[i] - head.centres[labels[i]]).norm().item() for i in range(16))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 
-from datamodules.ms3d import AUGMENTATION
+from datamodules.ms3d import AUGMENTATION, PROXY_DATA, Ms3dData
 from experiments import ms3d_ablations, ms3d_table1, ms3d_table2, ms3d_table3
 from experiments.harness import build_module
 from experiments.harness.cell import Options
 from experiments.harness.measure import clip_shape
 from experiments.harness.resolve import evaluation, initialisations
-from experiments.ms3d_profiles import MS3D, NETWORKS, R3D18, SLOW_FAST
+from experiments.ms3d_profiles import KINETICS_MEMBER, MS3D, NETWORKS, R3D18, SLOW_FAST
 from lightning_modules.ms3d import profiles
 from lightning_modules.ms3d.network import Ms3dSpec
 
@@ -124,3 +127,15 @@ def test_every_ablation_builds_and_scores_its_own_clips(row):
             assert module(torch.empty(2, *clip_shape(data)[1:])).shape == (2, 5)
         spec = module.network.backbone.spec
         assert isinstance(spec, Ms3dSpec) and tuple(p.frames for p in spec.pathways) == frames
+
+
+@pytest.mark.usefixtures("benchmark_cache")
+def test_on_the_benchmark_rates_are_nearly_uniform_as_the_ablations_say():
+    member = dataclasses.replace(KINETICS_MEMBER, num_train=16, num_val=16)
+    data = Ms3dData(**{**PROXY_DATA, "source": member})
+    data.prepare_data()
+    rates = data.rates("train")
+    found = [rates(position) for position in range(member.num_train)]
+    apart = [np.abs(own - 1 / len(own)).sum() / 2 for own in found]  # total variation
+    assert 0.02 < np.mean(apart) < 0.15
+    assert all(max(data.pathway_frames) > len(own) / 2 for own in found), "the fast pathway takes most of the steps"

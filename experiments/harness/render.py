@@ -205,11 +205,13 @@ def _first_and_last(curves: list[Mapping[str, Any]], key: str, digits: int) -> s
 
 def _ensembles(evidence: Evidence) -> str:
     """Say what each ensemble adds up: its members with their weights, by seed where these differ."""
+    places = {row["label"]: place for place, row in enumerate(evidence["rows"])}
     lines = []
     for row in evidence["rows"]:
         by_weights: dict[str, list[str]] = {}
         for seed, weights in row.get("ensemble", {}).items():
-            text = ", ".join(label if weight == 1 else f"{weight:g} x {label}" for label, weight in weights.items())
+            listed = sorted(weights.items(), key=lambda item: places[item[0]])  # a file knows no order of its own
+            text = ", ".join(label if weight == 1 else f"{weight:g} x {label}" for label, weight in listed)
             by_weights.setdefault(text, []).append(seed)
         for text, seeds in by_weights.items():
             lines.append([row["label"], ", ".join(seeds) if len(by_weights) > 1 else "all", text])

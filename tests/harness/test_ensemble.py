@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import re
 
 import numpy as np
@@ -14,7 +15,7 @@ from experiments.harness.ensemble import EnsembleSearch, select, weighted_sum
 from experiments.harness.evidence import gather
 from experiments.harness.measure import build_module, row_costs
 from experiments.harness.metrics import top1
-from experiments.harness.render import to_markdown
+from experiments.harness.render import to_json, to_markdown
 from experiments.harness.spec import Row
 from experiments.harness.store import Store
 from experiments.harness.table_cells import TableCells
@@ -118,6 +119,15 @@ def test_evidence_names_members_and_weights_and_renders_them(tmp_path):
     page = to_markdown(evidence)
     assert "## Ensembles" in page and re.search(rf"\| sum +\| all +\| {PLAIN[0]}, 2 x {PLAIN[1]} +\|", page)
     assert to_markdown(gather(cells)) == page
+
+
+def test_members_are_listed_in_the_tables_order_whatever_that_of_the_sum_or_of_the_file(tmp_path):
+    made = table(Row(label="turned", published=PUBLISHED, ensemble=BOTH[::-1]))
+    write(cells_of(made, Store(tmp_path), *PLAIN), LABELS)
+    evidence = gather(cells_of(made, Store(tmp_path), "turned"))
+    page = to_markdown(evidence)
+    assert re.search(rf"\| turned +\| all +\| {PLAIN[0]}, 2 x {PLAIN[1]} +\|", page)
+    assert to_markdown(json.loads(to_json(evidence))) == page
 
 
 def test_a_search_needs_the_column_it_looks_at_even_where_that_is_not_asked_for(tmp_path):

@@ -148,3 +148,15 @@ class LeftOut(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the count."""
         self.count = state_dict["count"]
+
+
+class UnscaleBeforeClipping(L.Callback):
+    """Have half precision's loss scale taken out of the gradients before the recipe clips them.
+
+    A fused optimiser would take it out itself, in its step: after the clipping, which then would cut nearly everything.
+    """
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave the unscaling to the precision plugin."""
+        for optimizer in trainer.optimizers:
+            optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]

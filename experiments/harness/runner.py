@@ -15,7 +15,15 @@ import lightning as L
 import numpy as np
 import torch
 
-from experiments.harness.callbacks import Curves, EpochCheckpoint, EpochSeed, LeftOut, Report, set_all_seeds
+from experiments.harness.callbacks import (
+    Curves,
+    EpochCheckpoint,
+    EpochSeed,
+    LeftOut,
+    Report,
+    UnscaleBeforeClipping,
+    set_all_seeds,
+)
 from experiments.harness.cell import Evaluation, Training, plain
 from experiments.harness.metrics import METRICS
 from experiments.harness.provenance import export_hash, hardware, source_hash, versions
@@ -158,6 +166,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
             EpochCheckpoint(folder.last),
             Report(runtime.report),
             left_out,
+            UnscaleBeforeClipping(),
         ]
         trainer = make_trainer(training, runtime, callbacks)
         resume = folder.last if folder.last.exists() else None

@@ -5,7 +5,7 @@ what a training costs if videos come fast enough. Precisions take turns in one p
 to the end of the step's last kernel. "single" is PyTorch's default: TF32 in convolutions, not in products. Compiling is
 torch.compile of the network in bfloat16. Writes results/benchmarks/gpu.md and .json, after each network anew.
 
-Run: python experiments/benchmarks/gpu.py [--batch N] [--only NAME ...] [--compile]      (a minute; compiled some minutes)
+Run: python experiments/benchmarks/gpu.py [--batch N] [--only NAME ...] [--compile]    (a minute; compiled, some)
 """
 
 from __future__ import annotations

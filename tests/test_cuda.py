@@ -28,7 +28,6 @@ pytestmark = [
 @pytest.fixture
 def exact_products(monkeypatch):
     """Let convolutions and products keep all digits of single precision, as on the processor."""
-    monkeypatch.setattr(torch.backends.cudnn.conv, "fp32_precision", "ieee", raising=False)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
 

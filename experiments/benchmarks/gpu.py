@@ -123,7 +123,7 @@ def time_network(
         steps[-1]()
         peaks.append((torch.cuda.max_memory_allocated() - others) / 1e9 if cuda else None)
     turns = take_turns(steps, budget_sec=seconds, warm_up=3)
-    return {name: Measured(*found) for name, *found in zip(precisions, turns, peaks, strict=True)}
+    return {name: Measured(own, peak) for name, own, peak in zip(precisions, turns, peaks, strict=True)}
 
 
 def record_of(found: Mapping[str, Measured], batch_size: int) -> dict[str, Any]:

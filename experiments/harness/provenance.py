@@ -80,13 +80,29 @@ def _hash_of(todo: list[str], packages: tuple[str, ...]) -> str:
 
 
 def _code(path: Path) -> str:
-    """Return a file's code in one layout (the same for every version of Python), without comments and docstrings."""
+    """Return a file's syntax tree, the same for every version of Python, without comments and docstrings.
+
+    Neither ``ast.unparse`` nor ``ast.dump`` will do: 3.12 writes other quotes into formatted strings, and newer nodes
+    have fields that older ones lack.
+    """
     tree = ast.parse(path.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree):
         if isinstance(node, documented) and ast.get_docstring(node):
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    return _written(tree)
+
+
+def _written(value: object) -> str:
+    """Write a node as its name and those of its fields that hold something, in one line."""
+    if isinstance(value, ast.JoinedStr):  # early 3.12 ends some formatted strings with an empty piece
+        value.values = [one for one in value.values if not (isinstance(one, ast.Constant) and one.value == "")]
+    if isinstance(value, list):
+        return f"[{' '.join(_written(one) for one in value)}]"
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    fields = [(name, one) for name, one in ast.iter_fields(value) if one is not None and one != []]
+    return f"({type(value).__name__} {' '.join(f'{name}={_written(one)}' for name, one in fields)})"
 
 
 def _module_path(module: str, packages: tuple[str, ...]) -> Path | None:

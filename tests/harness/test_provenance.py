@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.harness import provenance
-from experiments.harness.provenance import PACKAGES, export_hash, hardware, source_hash, versions
+from experiments.harness.provenance import PACKAGES, _code, export_hash, hardware, source_hash, versions
 
 FILES = {
     "lightning_modules/__init__.py": "",
@@ -130,3 +131,23 @@ def test_the_export_has_a_hash_of_its_own_that_leaves_the_others_alone(monkeypat
         cached.cache_clear()
     assert source_hash(Ligar) == before and export_hash() != exported
     export_hash.cache_clear()
+
+
+TRICKY = """
+from . import other as o
+
+class Shape(o.Base, metaclass=type):
+    size: int = 1_000
+    def area(self, /, *sides: float, **rest) -> str:
+        first, *others = sides
+        match rest:
+            case {"name": str(name), **left} if (n := len(left)) > 1e-3: ...
+            case [1, _] | None: pass
+        text = f"{name!r:>{n}} {rest['its']} {'a' 'b'} {n=}" "and" f'{{}}' + rb"\\x00".decode()
+        return lambda x, *, y=-1j: [x for x in y if not x] and {**rest, "k": {*others}}
+"""
+
+
+def test_the_hash_of_code_is_the_same_for_every_version_of_python(tmp_path: Path):
+    (path := tmp_path / "tricky.py").write_text(TRICKY)
+    assert hashlib.sha256(_code(path).encode()).hexdigest()[:16] == "8d383a54d2a552c6"  # of 3.11, 3.12, 3.13

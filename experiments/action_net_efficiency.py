@@ -48,7 +48,8 @@ def eta(accuracy: Column, against: Mapping[str, str], *, group: str = "") -> Col
     """Return the column of eta on the data set of an accuracy column, printed beside ``group``'s columns."""
     formula = (
         "added FLOPs in percent over added Top-1 in percent points, both against TSM (eq. 10), from the values shown; "
-        "smaller is more efficient, no gain has no eta. It has no interval: where the gain is undecided, so is eta."
+        "FLOPs are always the full-size network's, Top-1 is that of the network as run; smaller is more efficient, no "
+        "gain has no eta. It has no interval: where the gain is undecided, so is eta."
     )
     columns = (FLOPS.key, accuracy.key)
     return _derived("eta", Derived(formula=formula, columns=columns, against=against, compute=efficiency), group)

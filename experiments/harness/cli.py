@@ -17,15 +17,16 @@ from experiments.harness.cell import Evaluation, Options
 from experiments.harness.claims import Costs
 from experiments.harness.console import print_cells, print_costs, print_table
 from experiments.harness.display import Display
-from experiments.harness.evidence import gather
+from experiments.harness.evidence import gather, with_notes_of_script
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.figures import draw_figure, figure_rows
 from experiments.harness.pages import options_suffix, write_pages, write_rendered
 from experiments.harness.plan import Job, plan
+from experiments.harness.render import to_json
 from experiments.harness.request import chosen_rows, requested_cells
 from experiments.harness.spec import Figure, Table
 from experiments.harness.stale import forget
-from experiments.harness.store import Store, results_folder
+from experiments.harness.store import Store, results_folder, write_atomic
 from experiments.harness.table_cells import TableCells
 from experiments.harness.tracking import Tracking
 
@@ -249,15 +250,17 @@ def _costs(table: Table, profile: str) -> Costs | None:
 
 
 def _render_stored(table: Table, options: Options, places: Places, show: Show) -> None:
-    """Render again from the user's own evidence, else from what comes with the repository.
+    """Render again from the user's own evidence, else from what comes with the repository, with the script's notes.
 
-    The pages go where a run's would; evidence is read and left alone.
+    The pages go where a run's would; evidence is read and left alone, but for the notes of what is committed.
     """
     suffix = options_suffix(options)
     for folder in dict.fromkeys((places.rendered, results_folder())):
         path = folder / table.paper / f"{table.name}.{suffix}.json"
         if path.exists():
-            evidence = read_evidence(path)
+            evidence = with_notes_of_script(read_evidence(path), table)
+            if folder == places.rendered == results_folder():
+                write_atomic(path, to_json(evidence))
             stem = write_pages(evidence, table, places.rendered)
             show(evidence, [])
             print(f"rendered from {path} to {stem}.md, .csv, .png")

@@ -6,7 +6,7 @@ Two runs of the same cells give the same evidence: no dates, no durations, no pa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from experiments.harness.derived import fill_derived
 from experiments.harness.evidence_file import EVIDENCE_FORMAT
 from experiments.harness.predictions import pack_predictions
 from experiments.harness.resolve import initialisations, takes_unnamed_file
-from experiments.harness.spec import Column, Row
+from experiments.harness.spec import Column, Row, Table
 from experiments.harness.stale import exported_by_older_code, made_by_older_code
 from experiments.harness.starts import starts_of
 from experiments.harness.statistics import a_a_control, estimate, verdict
@@ -55,16 +55,31 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
         "rows": rows,
         "claims": [] if own_data else judged_claims(cells, costs),
         "controls": _controls(cells),
-        "notes": [
-            *dict.fromkeys(f"{c.title}: {c.derived.formula}" for c in columns if c.derived is not None),
-            *table.notes,
-            *(f"{row.label}: {row.note}" for row in table.rows if row.note),
-            *(f"{label}: {reason}" for label, reason in left_out.items()),
-        ],
+        "notes": notes_of(table, columns, [f"{label}: {reason}" for label, reason in left_out.items()]),
         "starts": starts_of(cells),
         "cells": records,
     }
     return rounded(evidence)
+
+
+def notes_of(table: Table, columns: Sequence[Column], left_out: Sequence[str]) -> list[str]:
+    """Return what stands below a table: formulas, the table's notes, the rows', and why rows were left out."""
+    return [
+        *dict.fromkeys(f"{c.title}: {c.derived.formula}" for c in columns if c.derived is not None),
+        *table.notes,
+        *(f"{row.label}: {row.note}" for row in table.rows if row.note),
+        *left_out,
+    ]
+
+
+def with_notes_of_script(evidence: Mapping[str, Any], table: Table) -> dict[str, Any]:
+    """Return stored evidence with the notes that the table's script has now: values are measured, words may improve."""
+    if evidence["conditions"]["own_data"] is not None:
+        return dict(evidence)
+    noted = {row.label for row in table.rows if row.note}
+    labels = tuple(f"{row.label}: " for row in table.rows if row.label not in noted)
+    left_out = [note for note in evidence["notes"] if note.startswith(labels)]
+    return {**evidence, "notes": notes_of(table, table.columns, left_out)}
 
 
 def _conditions(cells: TableCells, records: list[dict[str, Any]]) -> dict[str, Any]:

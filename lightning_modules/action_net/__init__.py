@@ -60,6 +60,8 @@ Where paper and released code differ, and which we follow
     the best epoch on the test set. Together, and the last epoch. A gesture ends with its last annotated frame; the code
     leaves out two.
     An epoch's last, incomplete batch: trained in the code, left out here.
+    Training frames: the code draws them from T segments of floor(L / T) frames, so that the last L mod T are never
+    seen; here the segments cover the video, as in the paper.
 
 Known errors in the published tables
     Tables 3 and 5 mix class counts on ResNet-50: baselines have 83 classes, all own rows 174. With one count the module
@@ -69,7 +71,7 @@ Known errors in the published tables
     experiments/harness/ptflops_rule.py).
     TSN's top-5 on EgoGesture is 97.3 in Table 1 and 98.3 in Table 2.
     The gain on EgoGesture is 2 % in the text and 2.65 in Figure 4's efficiency, 2.1 % in the tables (efficiency 2.52).
-    "ResNet-50 has the highest eta" contradicts Figure 4, where BN-Inception's on EgoGesture is higher.
+    "ResNet-50 achieves the highest η" contradicts Figure 4, where BN-Inception's on EgoGesture is higher.
     Table 2 compares Kinetics pre-training (TSN, TSM) with ImageNet's.
 
 Symbols

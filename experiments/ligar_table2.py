@@ -10,6 +10,7 @@ Deviations: those of Table 3. Image weights: torchvision's or timm's, of which t
             by shape, and whose gates stand after the activation, here before it (network.CANONICAL takes them whole);
             the authors' own 2D checkpoint was never released. From scratch: the authors' initialisation, which also
             undoes the global path's zero start. Benchmark: both video pre-trainings have the same number of steps.
+            Each initialisation is one training, which all seeds share.
 """
 
 from datamodules.clip_selection import ClipSelection
@@ -57,6 +58,13 @@ TABLE = Table(
         Claim(f"L{17 + 3 * step + number}", better, ">", worse, columns=(f"UCF-101/{title}",))
         for step, (better, worse) in enumerate(((IMAGES, SCRATCH), (KINETICS, IMAGES), (JOINT, KINETICS)))
         for number, title in enumerate(("Top-1", "Top-5", "mAP"))
+    ),
+    notes=(
+        "Each initialisation was trained once and all seeds start from it: the intervals hold the luck of fine-tuning "
+        "and leave out that of the pre-training.",
+        "From scratch: how the paper trained this row is not known. Here it goes through all stages, so that at first "
+        "a random backbone is frozen under the head that learns; how late a seed leaves chance decides much of its "
+        "result.",
     ),
 )
 

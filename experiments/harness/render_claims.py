@@ -21,7 +21,7 @@ def claims_section(evidence: Mapping[str, Any]) -> str:
         ours = claim["ours"]
         lines.append(
             [
-                f"{claim['id']}: {claim['text']}",
+                f"{claim['id']}: {claim['text']}" + (f", margin {claim['margin']:g}" if claim["margin"] else ""),
                 claim["column"].replace("/", " "),
                 _published_difference(claim["published"]),
                 _published_noise(claim["published"]),
@@ -32,9 +32,10 @@ def claims_section(evidence: Mapping[str, Any]) -> str:
             ]
         )
     text = ("Differences in percent points, paired by seed and test video. Reproduced: the interval lies above the "
-            "margin; not reproduced: below 0; else undecided; cited: a row quoted from elsewhere. Costs have no "
-            "spread and are compared as they are. Holm's correction is over this table's claims. Smallest "
-            "detectable: the difference that these seeds and videos would find four times in five.")  # fmt: skip
+            "margin; not reproduced: below 0; else undecided; cited: a row quoted from elsewhere. A claim of equality "
+            "(~): within the margin to both sides; wholly outside. Costs have no spread and are compared as they are. "
+            "Holm's correction is over this table's claims. Smallest detectable: the difference that these seeds and "
+            "videos would find four times in five.")  # fmt: skip
     return f"## Claims\n\n{text}\n\n{markdown_table(heads, lines)}"
 
 

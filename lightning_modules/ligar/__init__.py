@@ -33,7 +33,11 @@ What the paper leaves open, and what we chose
     How 10 views become one answer: the mean of the cosines, as in the code.
     mAP: the precision envelope's area, mean over the classes that have videos (the code counts absent classes as 0).
     Which ActivityNet videos were tested: unknown. Untrimmed videos with their dominant label here.
-    Ten views of sparse sampling: never released. View v takes the phase (v + 1/2) / 10 of each of the 16 segments.
+    Ten views of sparse sampling: never released. View v takes the phase (v + 1/2) / 10 of each of the 16 segments. Sec.
+    VI.ii can also be read as ten parts of the video, each sampled by itself; L01 to L03, L13, L15, L16 hang on it.
+    How "from scratch" of Table 2 was trained: here through all stages, in the first with the random backbone frozen.
+    How many processes share a batch of 24 clips: the code's two GPUs have 12 each for batch statistics and Local-Push;
+    one device here has 24.
     Ten views on Jester: the code's sampler by time stamps gives ten times the same clip. Frame interval 1 here.
     Whether a head of joint training without a clip in the batch moves its batch statistics: it does, except under RSC.
 
@@ -50,6 +54,7 @@ Where paper and released code differ, and which we follow
     sampled one, those between them included. Code.
     Batch statistics over several GPUs: averaged at each epoch's end in the code; here the first process's are sent
     to all before each step (data parallel training's default).
+    The joint pre-training's second stage of the released configuration (15 epochs at 1e-3, parts fixed) is left out.
     Representation self-challenging is described, and off in the configurations for UCF-101, ActivityNet, Jester. Off.
     AugMix and clip selection are both described; no released configuration uses both. Table 3 without AugMix.
     CrossNorm without its pool file is silently off in the code. Here that is an error, and a command makes the file.

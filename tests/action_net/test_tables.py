@@ -217,7 +217,7 @@ COSTED = [(table, row) for table in (THREE, FIVE) for row in own_rows(table)]
 @pytest.mark.parametrize(("table", "row"), COSTED, ids=[f"{t.name}-{r.label}" for t, r in COSTED])
 def test_costs_are_the_printed_ones(table, row):
     for column, printed in zip(table.columns, row.published, strict=True):
-        if not column.is_cost:
+        if not column.is_cost or column.title.endswith("as run"):  # printed nowhere
             continue
         value, decimals = cost_value(table, row, column), len(printed.partition(".")[2])
         if row.label.endswith("released code"):  # measured from the released code, whose figures were not published

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments.harness.cell import Options
-from experiments.harness.evidence import CURVE_POINTS, gather, rounded, thinned
+from experiments.harness.evidence import CURVE_POINTS, gather, rounded, thinned, with_notes_of_script
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.metrics import hits, top1
 from experiments.harness.predictions import UNDECODABLE, pack_predictions, unpack_predictions
@@ -18,7 +19,7 @@ from experiments.harness.render import to_json, to_markdown
 from experiments.harness.resolve import control
 from experiments.harness.spec import Build, Claim, Column, Table
 from experiments.harness.stale import forget
-from experiments.harness.store import Store
+from experiments.harness.store import REPOSITORY, Store
 from experiments.harness.table_cells import TableCells
 from tests.harness.fakes import SCENES, Data, Files, Recipe, table, write_results
 
@@ -456,3 +457,22 @@ def test_each_finished_pretraining_says_once_how_it_ended(tmp_path: Path):
     del evidence["starts"]
     (tmp_path / "older.json").write_text(to_json(evidence))
     assert read_evidence(tmp_path / "older.json")["starts"] == []
+
+
+COMMITTED = sorted((REPOSITORY / "results").glob("*/*.proxy.json"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=[f"{p.parent.name}/{p.name}" for p in COMMITTED])
+def test_committed_evidence_has_the_notes_of_its_script(path: Path):
+    """Mended by ``--render-only --commit-results``, which trains nothing."""
+    evidence = read_evidence(path)
+    script = importlib.import_module(f"experiments.{evidence['table'].replace('/', '_')}")
+    assert evidence["notes"] and with_notes_of_script(evidence, script.TABLE) == evidence
+
+
+def test_notes_of_rows_that_were_left_out_stay():
+    evidence = read_evidence(COMMITTED[0])
+    table = importlib.import_module(f"experiments.{evidence['table'].replace('/', '_')}").TABLE
+    silent = next(row.label for row in table.rows if not row.note)
+    old = {**evidence, "notes": ["of an older script", f"{silent}: no checkpoint was given"]}
+    assert with_notes_of_script(old, table)["notes"] == [*evidence["notes"], f"{silent}: no checkpoint was given"]

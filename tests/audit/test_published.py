@@ -146,3 +146,12 @@ def test_the_tables_judge_the_same_values_on_the_same_number_of_videos():
             assert column.test_videos in sizes, f"{claim.id} in {table.id}"
         compared += 1
     assert compared > 80
+
+
+def test_every_printed_accuracy_on_activitynet_is_a_share_of_the_other_possible_size():
+    """Of the official size two of them are none."""
+    printed = ("59.94", "64.19", "74.32", "75.27", "92.77", "92.70")
+    size = next(one.otherwise for one in CLAIMS["L11"].test_sets if one.name == "ActivityNet-200 val")
+    assert size is not None
+    shares = {f"{100 * hits / size:.2f}" for hits in range(size + 1)}
+    assert set(printed) <= shares

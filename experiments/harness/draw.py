@@ -41,10 +41,13 @@ def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
             _draw_column(axis, evidence["columns"][index], rows[group], index)
         line[0].set_yticks(range(len(rows[group])), [row["label"] for row in rows[group]])
         line[0].set_ylim(len(rows[group]) - 0.4, -0.6)
-    handles = [
-        plt.Line2D([], [], color=OURS_COLOUR, marker="o", lw=2, label="ours, 95 % interval (ticks: seeds)"),
-        plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published (real data)"),
-    ]
+    handles = [plt.Line2D([], [], color=OURS_COLOUR, marker="o", lw=2, label="ours, 95 % interval (ticks: seeds)")]
+    if any(
+        row["published"][i] is not None for group, indices in groups.items() for row in rows[group] for i in indices
+    ):
+        handles.append(
+            plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published (real data)")
+        )
     between = "\n" if widest == 1 else "  ·  "  # a single panel is too narrow for one line
     figure.suptitle(f"{evidence['title']}{between}{_where(evidence)}", fontsize=10, y=1 - 0.08 / size[1])
     figure.legend(handles=handles, loc="lower center", ncol=2, fontsize=8, frameon=False)

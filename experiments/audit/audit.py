@@ -65,8 +65,8 @@ class AuditedClaim:
         """Return the verdict over all columns and profiles that were run: one failure fails the claim."""
         found = [finding.entry["verdict"] for finding in self.findings]
         run = [one for one in found if one not in ("cited", "not run")]
-        if run:
-            return sequence_verdict(run)
+        if run:  # of a claim in several parts, one that was not run leaves open what the others do not refute
+            return sequence_verdict([*run, "undecided"] if "not run" in found else run)
         return "cited" if "cited" in found and "not run" not in found else "not run"
 
 

@@ -148,7 +148,8 @@ def _refuse_parts(given: argparse.Namespace) -> None:
     rows = given.rows if given.rows != ["all"] else None
     for flag, value in (("--rows", rows), ("--columns", given.columns), ("--limit-batches", given.limit_batches),
                         ("--views", given.views), ("--crops", given.crops), ("--batch-size", given.batch_size),
-                        ("--no-controls", given.no_controls)):  # fmt: skip
+                        ("--no-controls", given.no_controls), ("--devices", given.devices > 1),
+                        ("--precision", given.precision != "32-true")):  # fmt: skip
         if value:
             raise ValueError(f"--commit-results writes the whole table as published; {flag} would leave out or change "
                              "a part of it: run without one of the two")  # fmt: skip

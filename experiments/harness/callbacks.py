@@ -160,3 +160,18 @@ class UnscaleBeforeClipping(L.Callback):
         """Leave the unscaling to the precision plugin."""
         for optimizer in trainer.optimizers:
             optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+
+
+class MadeBy(L.Callback):
+    """Note in each checkpoint which code trains.
+
+    Args:
+        sources: its hash.
+    """
+
+    def __init__(self, sources: str) -> None:
+        self.sources = sources
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the hash."""
+        return {"sources": self.sources}

@@ -84,7 +84,14 @@ def _difference(cells: TableCells, better: Row, column: Column, worse: Row, othe
     second, _ = cells.scores(worse, other)
     if not first.keys() & second.keys() or labels is None:
         return None
+    if _tested(cells, better, column) != _tested(cells, worse, other):
+        return None  # a run cut short tests other videos where a video has more views
     return paired_difference(first, second, labels, column.metric)
+
+
+def _tested(cells: TableCells, row: Row, column: Column) -> tuple[tuple[str, ...], ...]:
+    """Return which videos a row was tested on; of an ensemble its first member's, which all of them share."""
+    return cells.test_videos((*cells.members(row), row)[0], column)
 
 
 def _published(better: str | None, worse: str | None, column: Column) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datamodules.synthetic.members import Member
 from experiments.harness import arguments as flags
 from experiments.harness.cell import Evaluation, Options
 from experiments.harness.claims import Costs
@@ -20,10 +21,12 @@ from experiments.harness.display import Display
 from experiments.harness.evidence import gather, with_notes_of_script
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.figures import draw_figure, figure_rows
-from experiments.harness.pages import options_suffix, write_pages, write_rendered
+from experiments.harness.pages import options_suffix, refuse_lesser, write_pages, write_rendered
 from experiments.harness.plan import Job, plan
+from experiments.harness.provenance import export_hash, source_hash
 from experiments.harness.render import to_json
 from experiments.harness.request import chosen_rows, requested_cells
+from experiments.harness.shared_tests import SharedTests
 from experiments.harness.spec import Figure, Table
 from experiments.harness.stale import forget
 from experiments.harness.store import Store, results_folder, write_atomic
@@ -144,6 +147,8 @@ def _run_tables(
 
     def render(table: Table) -> None:
         evidence = gather(cells[table.id], costs=_costs(table, options.profile))
+        if arguments.commit_results:
+            refuse_lesser(evidence, table, failed=_failed(_jobs_of(cells[table.id], jobs)))
         tracking = _tracking(arguments, places).for_table(table.id, options.profile)
         write_rendered(evidence, table, places.rendered, tracking)
         show(evidence, _jobs_of(cells[table.id], jobs))
@@ -187,11 +192,14 @@ def _run_missing(
 
 def _say_failed(jobs: list[Job]) -> int:
     """Print how many jobs failed; return the exit status."""
-    failed = [job for job in jobs if job.state in ("failed", "blocked")]
-    if failed:
+    if failed := _failed(jobs):
         print(f"{len(failed)} of {len(jobs)} jobs failed or were blocked; the table shows a dash for their cells. "
               "Start the script again to retry them.", file=sys.stderr)  # fmt: skip
     return EXIT_FAILED_CELLS if failed else 0
+
+
+def _failed(jobs: list[Job]) -> list[Job]:
+    return [job for job in jobs if job.state in ("failed", "blocked")]
 
 
 def _report_videos(wanted: dict[Evaluation, str]) -> None:
@@ -220,6 +228,7 @@ def _run_jobs(jobs: list[Job], arguments: argparse.Namespace, places: Places) ->
     from experiments.harness.pool import Pool, run_jobs
     from experiments.harness.runner import Runtime
 
+    _hash_sources(jobs)
     slots = min(flags.num_jobs(arguments), len(jobs))
     runtime = Runtime(
         store=places.store,
@@ -235,6 +244,17 @@ def _run_jobs(jobs: list[Job], arguments: argparse.Namespace, places: Places) ->
             run_jobs(pool, display.update)
     finally:
         pool.close()
+
+
+def _hash_sources(jobs: Sequence[Job]) -> None:
+    """Hash the code that the jobs need before any runs: children inherit the hashes, whatever is edited meanwhile."""
+    export_hash()
+    for job in jobs:
+        cells = job.work.evaluations if isinstance(job.work, SharedTests) else (job.work,)
+        for cell in cells:
+            if not isinstance(cell, Member):
+                training = cell.training if isinstance(cell, Evaluation) else cell
+                source_hash(training.module.cls, training.data.cls)
 
 
 def _tracking(arguments: argparse.Namespace, places: Places) -> Tracking:

@@ -29,7 +29,7 @@ def print_table(evidence: dict[str, Any]) -> None:
         grid.add_column(column["key"].replace("/", "\n"))
     for row in evidence["rows"]:
         cells = [
-            f"[dim]{published or DASH}[/dim]\n{escape(value(ours, column['metric']))}"
+            f"[dim]{published or DASH}[/dim]\n{escape(value(ours, column['metric'], evidence['conditions']))}"
             for column, published, ours in zip(evidence["columns"], row["published"], row["ours"], strict=True)
         ]
         grid.add_row(f"{escape(row['label'])}\n[dim](published above)[/dim]", *cells, end_section=True)

@@ -14,20 +14,22 @@ import numpy as np
 
 from datamodules.datasets.joint import members_of
 from datamodules.synthetic.members import GENERATOR_VERSION
-from experiments.harness.cell import fingerprint
+from experiments.harness.cell import Evaluation, fingerprint
 from experiments.harness.claims import Costs, judged_claims
 from experiments.harness.derived import fill_derived
 from experiments.harness.evidence_file import EVIDENCE_FORMAT
 from experiments.harness.predictions import pack_predictions
 from experiments.harness.resolve import initialisations, takes_unnamed_file
 from experiments.harness.spec import Column, Row, Table
-from experiments.harness.stale import exported_by_older_code, made_by_older_code
+from experiments.harness.stale import made_by_older_code, scored_by_older_code
 from experiments.harness.starts import starts_of
 from experiments.harness.statistics import a_a_control, estimate, verdict
+from experiments.harness.store import Store
 from experiments.harness.table_cells import CONTROL_ORDERS, TableCells
 
 CURVE_POINTS = 40
 SIGNIFICANT_DIGITS = 6
+MADE_WITH = ("versions", "hardware", "precision", "devices")
 
 
 def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
@@ -97,8 +99,7 @@ def _conditions(cells: TableCells, records: list[dict[str, Any]]) -> dict[str, A
         "checkpoint": None if options.checkpoint is None else options.checkpoint.name,
         "own_data": None if options.data is None else options.data.name,
         "generator_version": GENERATOR_VERSION if any(r["member"] for r in records) else None,
-        "versions": sorted({f"{name} {v}" for record in records for name, v in record["versions"].items()}),
-        "hardware": sorted({record["hardware"] for record in records}),
+        **{name: sorted({value for record in records for value in record[name]}) for name in MADE_WITH},
         "older_code": sum(record["older_code"] for record in records),
         "cells": len(records),
     }
@@ -132,13 +133,24 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
                     "counts": {k: v for k, v in {**training, **record}.items() if k.startswith(COUNTS)},
                     "initialised": training["initialised"],
                     "curves": {key: thinned(points) for key, points in training["curves"].items()},
-                    "versions": record["versions"],
-                    "hardware": training["hardware"],
+                    "sources": record["sources"],
+                    **_made_with(cell, cells.store, record),
                     "older_code": made_by_older_code(cell.training, cells.store)
-                    or exported_by_older_code(cell, cells.store),
+                    or scored_by_older_code(cell, cells.store),
                     "predictions": pack_predictions(**folder.load_scores()),
                 }
     return list(found.values())
+
+
+def _made_with(cell: Evaluation, store: Store, record: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return what a test, its training and all that this started from ran on and with."""
+    made = [record, *(found for step in cell.training.lineage if (found := store.folder(step).record()) is not None)]
+    return {
+        "versions": sorted({f"{name} {v}" for one in made for name, v in one["versions"].items()}),
+        "hardware": sorted({one["hardware"] for one in made}),
+        "precision": sorted({one["precision"] for one in made}),
+        "devices": sorted({one["devices"] for one in made}),
+    }
 
 
 def _share_arguments(records: list[dict[str, Any]]) -> dict[str, Any]:

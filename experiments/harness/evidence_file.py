@@ -17,7 +17,7 @@ ADDED: Mapping[str, Any] = MappingProxyType({
 ADDED_CONDITIONS: Mapping[str, Any] = MappingProxyType({
     "limit_batches": None, "init_checkpoint": None, "init_files": {}, "checkpoint": None, "batch_size": None,
     "views": None, "crops": None, "own_data": None, "generator_version": None, "versions": [], "hardware": [],
-    "older_code": 0,
+    "precision": [], "devices": [], "older_code": 0,
 })  # fmt: skip
 NEEDED = ("table", "title", "profile", "conditions", "columns", "rows", "claims", "cells")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from experiments.harness.evidence_file import read_evidence
 from experiments.harness.markdown import markdown_table
 
 VERDICTS = ("reproduced", "not reproduced", "undecided", "cited", "not run")  # in the order in which they are listed
+OWN_ID = re.compile(r"[A-Z]A\d+")
 NO_TABLES = ("runs", "calibration", "benchmarks")
 HEAD = """# Results
 
@@ -41,13 +43,23 @@ def committed(results: Path) -> list[Path]:
 
 
 def verdict_counts(evidence: Mapping[str, Any]) -> str:
-    """Return how many claims have which verdict, or questions which answer, in words."""
-    return ", ".join(f"{count} {word}" for word, count in word_counts(evidence).items() if count) or "no claims"
+    """Return how many of a paper's claims have which verdict, or questions which answer, in words; own ones apart."""
+    of_paper, of_own = (
+        ", ".join(f"{count} {word}" for word, count in word_counts(evidence, own=own).items() if count)
+        for own in (False, True)
+    )
+    return (of_paper or "no claims") + (f"; own comparisons: {of_own}" if of_own else "")
 
 
-def word_counts(evidence: Mapping[str, Any]) -> dict[str, int]:
-    """Return the number of claims by verdict, or of questions by answer, in the order in which they are listed."""
-    counts = Counter(claim.get("answer", claim["verdict"]) for claim in evidence["claims"])
+def word_counts(evidence: Mapping[str, Any], *, own: bool = False) -> dict[str, int]:
+    """Return the number of claims by verdict, or of questions by answer, in the order in which they are listed.
+
+    Args:
+        evidence: of a table.
+        own: count the comparisons of our own beside a paper's claims (ids such as ``LA5``) in place of those claims.
+    """
+    claims = [claim for claim in evidence["claims"] if bool(OWN_ID.fullmatch(claim["id"])) == own]
+    counts = Counter(claim.get("answer", claim["verdict"]) for claim in claims)
     asked = any("answer" in claim for claim in evidence["claims"])
     words = ("yes", "no", *VERDICTS[2:]) if asked else VERDICTS
     return {word: counts[word] for word in words}

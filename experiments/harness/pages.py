@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,13 @@ def write_rendered(evidence: dict[str, Any], table: Table, folder: Path, trackin
     write_pages(evidence, table, folder)
     if tracking is not None:
         heads, rows = table_cells(evidence)
-        verdicts = {f"verdict/{c['id']}/{c['column']}": c["verdict"] for c in evidence["claims"]}
+        ids = Counter((claim["id"], claim["column"]) for claim in evidence["claims"])
+        verdicts = {
+            f"verdict/{c['id']}/{c['column']}" + (f"/{c['better']}" if ids[c["id"], c["column"]] > 1 else ""): c[
+                "verdict"
+            ]
+            for c in evidence["claims"]
+        }
         tracking.log_table(heads, rows, verdicts, means(evidence))
 
 
@@ -73,6 +80,28 @@ def stem_suffix(profile: str, conditions: Mapping[str, Any]) -> str:
         + ("changed-" if changed or started else "")
         + profile
     )
+
+
+def refuse_lesser(evidence: Mapping[str, Any], table: Table, *, failed: Sequence[Any]) -> None:
+    """Refuse to commit what is not whole, was run with less than full precision, or has fewer seeds than what is there.
+
+    Raises:
+        ValueError: it says why, and what to do.
+    """
+    conditions = evidence["conditions"]
+    if failed:
+        raise ValueError(f"not committed: {len(failed)} of its jobs failed or were blocked; run it again first")
+    if reduced := [one for one in conditions["precision"] if one != "32-true"]:
+        raise ValueError(f"not committed: cells were run in {', '.join(reduced)}; committed results are in 32-true: "
+                         "--refresh all runs them again")  # fmt: skip
+    if several := [one for one in conditions["devices"] if one != 1]:
+        raise ValueError(f"not committed: cells were run by {max(several)} processes, each of which normalises its own "
+                         "clips alone; committed results are of one: --refresh all runs them again")  # fmt: skip
+    before = _committed(table, evidence["profile"])
+    if before is not None and len(before["conditions"]["seeds"]) > len(conditions["seeds"]):
+        raise ValueError(f"not committed: results/{table.paper} has this table with "
+                         f"{len(before['conditions']['seeds'])} seeds, these are {len(conditions['seeds'])}; run as "
+                         "many, or delete the old result first")  # fmt: skip
 
 
 def _committed(table: Table, profile: str) -> dict[str, Any] | None:

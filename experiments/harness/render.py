@@ -80,7 +80,7 @@ def table_cells(evidence: Evidence) -> tuple[list[str], list[list[str]]]:
     for row in evidence["rows"]:
         cells = [row["label"]]
         for column, published, ours in zip(evidence["columns"], row["published"], row["ours"], strict=True):
-            cells += [published or DASH, value(ours, column["metric"])]
+            cells += [published or DASH, value(ours, column["metric"], evidence["conditions"])]
         rows.append(cells)
     return heads, rows
 
@@ -93,15 +93,17 @@ def means(evidence: Evidence) -> tuple[list[str], list[list[Any]]]:
     return ["row", *keys], [row for row in rows if any(mean is not None for mean in row[1:])]
 
 
-def value(ours: Mapping[str, Any] | None, metric: str) -> str:
-    """Return one of our values with its interval."""
+def value(ours: Mapping[str, Any] | None, metric: str, conditions: Mapping[str, Any] | None = None) -> str:
+    """Return one of our values with its interval; and its number of seeds, where it has not all of the conditions'."""
     if ours is None:
         return DASH
     if metric in COUNTS:
         return f"{ours['mean']:.0f}"
     if metric not in PERCENT_METRICS:
         return f"{ours['mean']:.2f}"
-    return f"{ours['mean']:.1f} [{ours['low']:.1f}, {ours['high']:.1f}]"
+    lacking = conditions is not None and "seeds" in ours and len(ours["seeds"]) < len(conditions["seeds"])
+    fewer = f" ({_seeds(ours['seeds'])})" if lacking else ""
+    return f"{ours['mean']:.1f} [{ours['low']:.1f}, {ours['high']:.1f}]{fewer}"
 
 
 def _subtitle(evidence: Evidence) -> str:
@@ -154,7 +156,8 @@ def _heading(column: Mapping[str, Any]) -> str:
 
 def _cell(evidence: Evidence, committed: Evidence | None, row: Mapping[str, Any], index: int) -> dict[str, str]:
     column = evidence["columns"][index]
-    texts = {"published": row["published"][index] or DASH, "ours": value(row["ours"][index], column["metric"])}
+    ours = value(row["ours"][index], column["metric"], evidence["conditions"])
+    texts = {"published": row["published"][index] or DASH, "ours": ours}
     if committed is not None:
         texts["committed"] = value(_committed_value(committed, row["label"], column["key"]), column["metric"])
     return texts

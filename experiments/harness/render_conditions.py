@@ -20,6 +20,7 @@ def conditions_section(evidence: Mapping[str, Any]) -> str:
         f"{conditions['cells']} cells, seeds {', '.join(map(str, conditions['seeds']))}",
         f"hardware: {', '.join(conditions['hardware']) or DASH}",
         f"versions: {', '.join(conditions['versions']) or DASH}",
+        *_precision(conditions),
     ]
     if conditions["generator_version"] is not None:
         lines.append(f"embedded benchmark, generator version {conditions['generator_version']}")
@@ -52,6 +53,22 @@ def conditions_section(evidence: Mapping[str, Any]) -> str:
             f"**{conditions['older_code']} cells were trained by older code** (`--refresh stale` runs them again)"
         )
     return "## Conditions\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _precision(conditions: Mapping[str, Any]) -> list[str]:
+    """Return the lines on precision and devices, of evidence that has them and where there is something to say."""
+    lines, used = [], conditions["precision"]
+    on_gpu = any(not name.endswith("(CPU)") for name in conditions["hardware"])
+    if used == ["32-true"] and on_gpu:
+        lines.append("precision: 32-true; convolutions on the GPU in TF32, PyTorch's default")
+    elif used not in ([], ["32-true"]):
+        lines.append(f"**precision: {', '.join(used)}**" + (", mixed within the table" if len(used) > 1 else ""))
+    if conditions["devices"] not in ([], [1]):
+        counts = ", ".join(map(str, conditions["devices"]))
+        lines.append(
+            f"**processes per training or test: {counts}**; each normalises, and compares, its own clips alone"
+        )
+    return lines
 
 
 def _videos(count: Mapping[str, int]) -> str:

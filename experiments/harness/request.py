@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.harness.cell import Options
+from experiments.harness.ensemble import EnsembleSearch
 from experiments.harness.resolve import SCRATCH, initialisations, takes_unnamed_file
 from experiments.harness.spec import CheckpointFile, Table
 from experiments.harness.store import Store
@@ -70,6 +71,9 @@ def _cells_of(table: Table, options: Options, store: Store, arguments: argparse.
         for label in rows
         if missing_packages(table.row(label).runtime)
     }
+    if options.data is not None:
+        searched = "left out: what it is made of is chosen on one test set and scored on another; yours is one"
+        left_out |= {label: searched for label in rows if isinstance(table.row(label).ensemble, EnsembleSearch)}
     cells = TableCells(
         table,
         options,

@@ -20,6 +20,7 @@ from experiments.harness.callbacks import (
     EpochCheckpoint,
     EpochSeed,
     LeftOut,
+    MadeBy,
     Report,
     UnscaleBeforeClipping,
     set_all_seeds,
@@ -104,6 +105,7 @@ def finish(
     }
     if int(os.environ.get("LOCAL_RANK", "0")) == 0:
         folder.write_record(record)
+        folder.last.unlink(missing_ok=True)  # only now: without a record a training goes on from it
     return record
 
 
@@ -152,6 +154,8 @@ def make_trainer(training: Training, runtime: Runtime, callbacks: list[L.Callbac
 
 
 def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) -> dict[str, Any]:
+    if int(os.environ.get("LOCAL_RANK", "0")) == 0:
+        runtime.store.forget_tests(training)
     set_all_seeds(training.seed)
     module = build_training_module(training)
     data = build_data(training, training.data, runtime.num_workers, runtime.devices)
@@ -159,7 +163,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
         return _take_weights(module, data, training, folder)
     initialised = _initialise(module, training, runtime.store)
     with runtime.tracking.run(name=name, cell=training, job_type="train") as log:
-        curves, left_out = Curves(log), LeftOut()
+        curves, left_out, sources = Curves(log), LeftOut(), MadeBy(source_hash(training.module.cls, training.data.cls))
         callbacks = [
             EpochSeed(training.seed),
             curves,
@@ -167,15 +171,13 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
             Report(runtime.report),
             left_out,
             UnscaleBeforeClipping(),
+            sources,
         ]
         trainer = make_trainer(training, runtime, callbacks)
-        resume = folder.last if folder.last.exists() else None
-        if resume is not None:
-            _check_resumable(resume)
+        resume = folder.last if folder.last.exists() and _is_resumable(folder.last, sources) else None
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
     if trainer.is_global_zero:
         _save_weights(module, data, training, folder)
-        folder.last.unlink(missing_ok=True)
     return {
         "kind": "training",
         "curves": curves.values,
@@ -218,12 +220,17 @@ def _check_class_names(checkpoint: dict[str, Any], class_names: tuple[str, ...])
         raise ValueError(f"trained for other classes or another label order: {differs}")
 
 
-def _check_resumable(path: Path) -> None:
-    """Refuse a damaged checkpoint by name, before Lightning's own error, which does not say which file it is."""
+def _is_resumable(path: Path, sources: MadeBy) -> bool:
+    """Say whether a training can go on from a checkpoint: not from what other code began, which starts anew.
+
+    Raises:
+        ValueError: it is damaged (Lightning's own error does not say which file it is).
+    """
     try:
-        read_checkpoint(path)
+        callbacks = read_checkpoint(path).get("callbacks", {})
     except ValueError as error:
         raise ValueError(f"{path} is damaged; delete it to start this training again. {error}") from error
+    return callbacks.get(sources.state_key) == sources.state_dict()
 
 
 def _initialise(module: Any, training: Training, store: Store) -> str:

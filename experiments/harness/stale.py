@@ -14,12 +14,13 @@ def made_by_older_code(training: Training, store: Store) -> bool:
     return any(_outdated(step, store) for step in training.lineage)
 
 
-def exported_by_older_code(evaluation: Evaluation, store: Store) -> bool:
-    """Say whether another export than today's computed an evaluation's scores; without one, or a note of it, no."""
-    if evaluation.runtime == "torch":
+def scored_by_older_code(evaluation: Evaluation, store: Store) -> bool:
+    """Say whether an evaluation's scores were computed by other sources than today's, or by another export."""
+    record = store.folder(evaluation).record()
+    if record is None:
         return False
-    record = store.folder(evaluation).record() or {}
-    return record.get("export_sources", export_hash()) != export_hash()
+    exported = evaluation.runtime != "torch" and record.get("export_sources", export_hash()) != export_hash()
+    return exported or record["sources"] != source_hash(evaluation.training.module.cls, evaluation.training.data.cls)
 
 
 def forget(evaluations: Iterable[Evaluation], store: Store, *, only_stale: bool) -> None:
@@ -37,7 +38,7 @@ def forget(evaluations: Iterable[Evaluation], store: Store, *, only_stale: bool)
             again = again or _outdated(step, store) or not store.folder(step).record_path.exists()
             if again:
                 _remove(step, store)
-        if again or exported_by_older_code(evaluation, store):
+        if again or scored_by_older_code(evaluation, store):
             _remove(evaluation, store)
 
 

@@ -72,6 +72,13 @@ class Store:
         folder = self.folder(cell)
         return folder.record_path.exists() and (not isinstance(cell, Training) or folder.weights.exists())
 
+    def forget_tests(self, training: Training) -> None:
+        """Remove the records of all tests of a training, whichever table asked for them: its weights will be others."""
+        for path in self.root.glob("evaluations/*/record.json"):
+            with contextlib.suppress(json.JSONDecodeError, OSError):  # a damaged one is reported by whoever needs it
+                if json.loads(path.read_text())["arguments"]["training"] == training.fingerprint:
+                    path.unlink(missing_ok=True)
+
 
 @dataclass(frozen=True)
 class CellFolder:

@@ -217,8 +217,16 @@ class TableCells:
         return self._found_weights[row.label]
 
     def _searched(self, ensemble: EnsembleSearch) -> Column:
-        """Return the column that a search looks at; of the user's own data there is one test set alone."""
-        return next((column for column in self.columns if column.key == ensemble.on), self.columns[0])
+        """Return the column that a search looks at."""
+        return next(column for column in self.columns if column.key == ensemble.on)
+
+    def test_videos(self, row: Row, column: Column) -> tuple[tuple[str, ...], ...]:
+        """Return the ids of the tested videos, by split, of the first seed that has them all; nothing without one."""
+        for seed in self.options.seeds:
+            stored = [self._load(cell) for _, cell in self.evaluations(row, column, seed)]
+            if all(scores is not None for scores in stored):
+                return tuple(tuple(map(str, scores["ids"])) for scores in stored if scores is not None)
+        return ()
 
     def _load(self, cell: Evaluation) -> dict[str, np.ndarray] | None:
         """Return a finished cell's scores; read once, since every column and claim asks for them."""

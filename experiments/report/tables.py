@@ -69,7 +69,7 @@ def _cell(evidence: Evidence, row: Mapping[str, Any], index: int, scale: Scale |
     return {
         "published": published or DASH,
         "published_key": published or "",
-        "ours": value(ours, metric),
+        "ours": value(ours, metric, evidence["conditions"]),
         "ours_key": "" if ours is None else ours["mean"],
         "seeds": len(ours["seeds"]) if ours and "seeds" in ours else None,
         "plot": plot,

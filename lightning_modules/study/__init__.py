@@ -27,10 +27,11 @@ Equal terms, and what is not equal
     Compute: on the benchmark all networks have 18 to 28 million multiply-accumulates a clip as run. At full size they
     are the papers' own, from 2 to 69 billion.
     Budget: 11,520 training clips in 360 steps of 32 (12 epochs of the gestures, 24 of the untrimmed videos), after a
-    pre-training of 9,600 clips on the Kinetics stand-in, each network by itself, once for all seeds.
+    pre-training of 9,472 clips in 296 steps on the Kinetics stand-in, each network by itself, once for all seeds.
     Recipe: AdamW, one warm-up and cosine, one peak rate for all, that of the papers' benchmark profiles for as many
     clips; set before any run, never tuned. A network that would want another rate is at a disadvantage. MF-KPSEM's
-    lines alone learn slower, at a twentieth as on KPSEM's own benchmark (on LIGAR's path at the full rate).
+    lines alone learn slower, at a twentieth as on KPSEM's own benchmark (on LIGAR's path at the full rate); ACTION-Net
+    keeps its authors' parameter groups: no decay of biases and normalisations, biases of the classifier at twice the rate.
     Loss and head are each network's own: cross-entropy; LIGAR's metric learning, whose scale falls over 10 epochs;
     MS3D's N-pair loss on class pairs, judged by the nearest centre of all training clips. Pre-training is by each
     one's own loss too, but codes are pre-trained by cross-entropy, since an N-pair loss stays at chance so long. Nor

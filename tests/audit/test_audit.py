@@ -30,7 +30,7 @@ def verdict_of(claim: str, found: Results) -> str:
         ([], "not run"),
         (["not run", "not run"], "not run"),
         (["cited"], "cited"),
-        (["reproduced", "not run"], "reproduced"),
+        (["reproduced", "not run"], "undecided"),
         (["reproduced", "undecided"], "undecided"),
         (["reproduced", "not reproduced", "undecided"], "not reproduced"),
     ],

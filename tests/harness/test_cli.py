@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from experiments.harness import arguments as flags
+from experiments.harness import cli
 from experiments.harness.cli import run_tables
 from experiments.harness.evidence import gather
-from experiments.harness.pages import options_suffix, stem_suffix
+from experiments.harness.pages import options_suffix, refuse_lesser, stem_suffix
 from experiments.harness.render import to_json
 from experiments.harness.spec import Table
 from experiments.harness.store import RESULTS_VARIABLE
-from tests.harness.fakes import table, without_costs
+from tests.harness.fakes import Data, Net, table, without_costs
 from tests.harness.test_evidence import filled, unfilled
 from tests.harness.test_evidence_file import as_first_written
 
@@ -115,3 +116,38 @@ def test_asking_for_a_result_and_its_evidence_give_one_name(tmp_path: Path, give
     cells = unfilled(tmp_path, TABLE, **given)
     evidence = gather(cells)
     assert stem_suffix(evidence["profile"], evidence["conditions"]) == options_suffix(cells.options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precision": ["32-true", "bf16-mixed"]}, "cells were run in bf16-mixed; committed results are in 32-true"),
+        ({"devices": [1, 4]}, "cells were run by 4 processes"),
+        ({"seeds": [0]}, "results/paper has this table with 3 seeds, these are 1"),
+    ],
+)
+def test_less_than_what_is_there_is_not_committed(results: Path, tmp_path: Path, changes: dict[str, Any], message: str):
+    evidence = gather(filled(tmp_path / "elsewhere", TABLE))
+    (results / "paper").mkdir()
+    (results / "paper/table9.proxy.json").write_text(to_json(evidence))
+    refuse_lesser(evidence, TABLE, failed=())
+    with pytest.raises(ValueError, match=f"not committed: {message}"):
+        refuse_lesser({**evidence, "conditions": evidence["conditions"] | changes}, TABLE, failed=())
+    with pytest.raises(ValueError, match="not committed: 2 of its jobs failed"):
+        refuse_lesser(evidence, TABLE, failed=("one", "two"))
+
+
+def test_code_is_hashed_before_anything_runs(results: Path, monkeypatch: pytest.MonkeyPatch):
+    """So that a file edited during a run gives no cell the hash of code that it was not run by."""
+    hashed: list[type] = []
+
+    class Started(Exception): ...
+
+    def start(*given: Any, **named: Any) -> None:
+        raise Started
+
+    monkeypatch.setattr(cli, "source_hash", lambda *classes: hashed.extend(classes))
+    monkeypatch.setattr("experiments.harness.pool.Pool", start)
+    with pytest.raises(Started):
+        run("--seeds", "1")
+    assert {Net, Data} <= set(hashed)

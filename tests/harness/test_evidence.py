@@ -25,6 +25,7 @@ from tests.harness.fakes import SCENES, Data, Files, Recipe, table, write_result
 
 LABELS = np.arange(40) % 4
 SEEDS = (0, 1, 2)
+RAN = {"hardware": "abacus (CPU)", "versions": {"python": "3"}, "precision": "32-true", "devices": 1}
 
 
 def scores(seed: int, skill: float) -> np.ndarray:
@@ -222,7 +223,7 @@ def test_a_cell_is_listed_once_with_all_that_an_audit_needs(tmp_path: Path):
         assert cell["curves"]["train/loss"] == [[0, 3.0], [1, 2.0], [2, 1.0]]
         found = unpack_predictions(cell["predictions"])
         assert 100 * np.mean(found["predicted"] == found["label"]) == pytest.approx(cell["metrics"]["top1"], abs=1e-3)
-    assert evidence["conditions"]["hardware"] == ["abacus"] and evidence["conditions"]["versions"] == ["python 3"]
+    assert evidence["conditions"]["hardware"] == ["abacus (CPU)"] and evidence["conditions"]["versions"] == ["python 3"]
 
 
 def test_own_data_replace_all_data_sets_by_one_and_publish_nothing(tmp_path: Path):
@@ -450,13 +451,51 @@ def test_each_finished_pretraining_says_once_how_it_ended(tmp_path: Path):
     init = cells.evaluation(cells.rows[0], cells.columns[0], 0).training.init
     assert gather(cells)["starts"] == []
     curves = {"val/top1": [[0, 20.0], [6, 45.25]]}
-    cells.store.folder(init).write_record({"arguments": init.arguments, "curves": curves, "sources": ""})
+    cells.store.folder(init).write_record({"arguments": init.arguments, "curves": curves, "sources": "", **RAN})
     evidence = gather(cells)
     assert evidence["starts"] == [{"name": "source", "seed": 0, "epochs": 7, "top1": 45.25}]
     assert "pre-training source, seed 0: 7 epochs, held-out top-1 45.2 %" in to_markdown(evidence)
     del evidence["starts"]
     (tmp_path / "older.json").write_text(to_json(evidence))
     assert read_evidence(tmp_path / "older.json")["starts"] == []
+
+
+def test_what_a_test_ran_on_is_told_of_all_that_it_started_from(tmp_path: Path):
+    cells = filled(tmp_path)
+    init = cells.evaluation(cells.rows[0], cells.columns[0], 0).training.init
+    ran = RAN | {"hardware": "loom", "precision": "bf16-mixed", "devices": 2}
+    cells.store.folder(init).write_record({"arguments": init.arguments, "curves": {}, "sources": "", **ran})
+    evidence = gather(cells)
+    conditions = evidence["conditions"]
+    assert conditions["hardware"] == ["abacus (CPU)", "loom"] and conditions["devices"] == [1, 2]
+    assert conditions["precision"] == ["32-true", "bf16-mixed"]
+    page = to_markdown(evidence)
+    assert "**precision: 32-true, bf16-mixed**, mixed within the table" in page
+    assert "**processes per training or test: 1, 2**" in page
+    alike = {**evidence, "conditions": conditions | {"precision": ["32-true"], "devices": [1], "hardware": ["loom"]}}
+    assert "precision: 32-true; convolutions on the GPU in TF32" in to_markdown(alike)
+    plain = {**evidence, "conditions": alike["conditions"] | {"hardware": ["abacus (CPU)"]}}
+    assert "precision" not in to_markdown(plain) and "processes per" not in to_markdown(plain)
+
+
+def test_rows_tested_on_other_videos_are_not_compared(tmp_path: Path):
+    made = table()
+    cells = filled(tmp_path, made)
+    assert {claim["verdict"] for claim in gather(cells)["claims"]} != {"not run"}
+    for seed in cells.options.seeds:
+        folder = cells.store.folder(cells.evaluation(made.row("wide"), made.column("S/Top-1"), seed))
+        folder.save_scores(np.arange(len(LABELS)), LABELS, scores(seed, 1.0), [f"w{i}" for i in range(len(LABELS))])
+    verdicts = {claim["column"]: claim["verdict"] for claim in gather(unfilled(tmp_path, made))["claims"]}
+    assert verdicts["S/Top-1"] == "not run" and verdicts["U/Top-1"] != "not run"
+
+
+def test_a_value_of_fewer_seeds_says_so(tmp_path: Path):
+    cells = filled(tmp_path)
+    row, column = cells.rows[0], cells.columns[0]
+    lost = cells.store.folder(cells.evaluation(row, column, 2))
+    lost.record_path.unlink()
+    page = to_markdown(gather(unfilled(tmp_path)))
+    assert page.count("(2 seeds)") >= 1 and "3 seeds, 95 % intervals" in page
 
 
 COMMITTED = sorted((REPOSITORY / "results").glob("*/*.proxy.json"))

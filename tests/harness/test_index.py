@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datamodules.synthetic.members import GENERATOR_VERSION
 from datamodules.synthetic.stand_ins import STAND_INS
-from experiments.harness.index import verdict_counts, write_index
+from experiments.harness.index import verdict_counts, word_counts, write_index
 
 EVIDENCE = {
     "table": "paper/table9",
@@ -13,7 +13,7 @@ EVIDENCE = {
     "profile": "proxy",
     "conditions": {"seeds": [0, 1, 2]},
     "claims": [
-        {"better": "wide", "relation": ">", "worse": "plain", "verdict": verdict}
+        {"id": "X01", "better": "wide", "relation": ">", "worse": "plain", "verdict": verdict}
         for verdict in ("reproduced", "undecided", "reproduced")
     ],
     "columns": [],
@@ -84,5 +84,12 @@ def test_a_table_without_claims_says_so():
 
 
 def test_verdicts_are_listed_from_good_to_unknown():
-    claims = [{"verdict": verdict} for verdict in ("not run", "cited", "not reproduced", "reproduced")]
+    claims = [{"id": "X01", "verdict": verdict} for verdict in ("not run", "cited", "not reproduced", "reproduced")]
     assert verdict_counts({"claims": claims}) == "1 reproduced, 1 not reproduced, 1 cited, 1 not run"
+
+
+def test_comparisons_of_our_own_are_no_claims_of_the_paper():
+    claims = [{"id": "L05", "verdict": "reproduced"}, {"id": "LA5", "verdict": "not reproduced"}]
+    assert verdict_counts({"claims": claims}) == "1 reproduced; own comparisons: 1 not reproduced"
+    assert word_counts({"claims": claims})["not reproduced"] == 0
+    assert verdict_counts({"claims": claims[1:]}) == "no claims; own comparisons: 1 not reproduced"

@@ -190,7 +190,7 @@ def test_controls_and_conditions_are_on_the_page(evidence: dict[str, Any]):
     page = to_markdown(evidence)
     assert "A/A: one row's seeds in two halves" in page
     assert "what remains when frames are shuffled" in page
-    assert "- hardware: abacus" in page and "- versions: python 3" in page and "seeds 0, 1, 2" in page
+    assert "- hardware: abacus (CPU)" in page and "- versions: python 3" in page and "seeds 0, 1, 2" in page
     assert "embedded benchmark, generator version" in page
 
 

@@ -173,6 +173,51 @@ def test_resuming_with_another_number_of_workers_ends_in_the_same_bits(whole, tm
     assert same_state(weights(where), weights(whole[0]))
 
 
+def test_what_other_code_began_is_not_gone_on_with(whole, tmp_path, monkeypatch):
+    where = runtime(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "source_hash", lambda *classes: "another")
+        interrupt(patch, where, KillAt(1, 0))
+    steps = CountSteps()
+    with monkeypatch.context() as patch:
+        with_callback(patch, steps)
+        run(CELL, where)
+    assert steps.steps == [(e, s) for e in range(EPOCHS) for s in range(2)], "from its first epoch"
+    assert same_state(weights(where), weights(whole[0]))
+
+
+def test_a_kill_before_the_record_is_written_repeats_no_epoch_but_the_last(tmp_path, monkeypatch):
+    where = runtime(tmp_path)
+
+    def killed(*given):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "finish", killed)
+        with pytest.raises(Killed):
+            run(CELL, where)
+    assert where.store.folder(CELL).last.exists()
+    steps = CountSteps()
+    with monkeypatch.context() as patch:
+        with_callback(patch, steps)
+        run(CELL, where)
+    assert {epoch for epoch, _ in steps.steps} == {EPOCHS - 1}
+    assert not where.store.folder(CELL).last.exists()
+
+
+def test_a_training_that_runs_again_forgets_its_tests_and_no_others(tmp_path):
+    where = runtime(tmp_path)
+    own, other = evaluation(CELL), evaluation(training(seed=9))
+    for cell in (own, other):
+        where.store.folder(cell).write_record({"arguments": cell.arguments})
+    damaged = where.store.root / "evaluations" / "damaged" / "record.json"
+    damaged.parent.mkdir()
+    damaged.write_text("{")
+    run(CELL, where)
+    assert where.store.folder(own).record() is None and where.store.folder(other).record() is not None
+    assert damaged.exists()
+
+
 @pytest.mark.parametrize("size", ["half", "nothing"])
 def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path, monkeypatch, size):
     where, folder = runtime(tmp_path), runtime(tmp_path).store.folder(CELL)

@@ -7,7 +7,7 @@ import pytest
 from experiments.harness.cell import Training
 from experiments.harness.plan import plan
 from experiments.harness.provenance import source_hash
-from experiments.harness.stale import forget, made_by_older_code
+from experiments.harness.stale import forget, made_by_older_code, scored_by_older_code
 from experiments.harness.store import Store
 from tests.harness.fakes import evaluation, training, wanted
 
@@ -81,3 +81,13 @@ def test_a_training_that_goes_on_from_an_old_epoch_starts_afresh(store: Store):
     spoil(store, training())
     forget(wanted(), store, only_stale=True)
     assert not folder.last.exists()
+
+
+def test_a_test_by_older_code_is_forgotten_alone(store: Store):
+    """Its training was run again by today's code, for another table."""
+    before = finished(store)
+    assert not scored_by_older_code(CELL, store)
+    store.folder(CELL).write_record({"sources": "another"})
+    assert scored_by_older_code(CELL, store) and not made_by_older_code(CELL.training, store)
+    forget(wanted(), store, only_stale=True)
+    assert before - finished(store) == {CELL}

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from lightning_modules.checkpoints import read_checkpoint
+
 REPORT_SEC = 0.5
 
 
@@ -175,3 +177,15 @@ class MadeBy(L.Callback):
     def state_dict(self) -> dict[str, Any]:
         """Return the hash."""
         return {"sources": self.sources}
+
+    def began(self, path: Path) -> bool:
+        """Say whether this code made a checkpoint: a training that other code began starts anew.
+
+        Raises:
+            ValueError: it is damaged (Lightning's own error does not say which file it is).
+        """
+        try:
+            callbacks = read_checkpoint(path).get("callbacks", {})
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged; delete it to start this training again. {error}") from error
+        return callbacks.get(self.state_key) == self.state_dict()

@@ -164,17 +164,10 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
     initialised = _initialise(module, training, runtime.store)
     with runtime.tracking.run(name=name, cell=training, job_type="train") as log:
         curves, left_out, sources = Curves(log), LeftOut(), MadeBy(source_hash(training.module.cls, training.data.cls))
-        callbacks = [
-            EpochSeed(training.seed),
-            curves,
-            EpochCheckpoint(folder.last),
-            Report(runtime.report),
-            left_out,
-            UnscaleBeforeClipping(),
-            sources,
-        ]
-        trainer = make_trainer(training, runtime, callbacks)
-        resume = folder.last if folder.last.exists() and _is_resumable(folder.last, sources) else None
+        kept = [curves, left_out, sources]
+        others = [EpochSeed(training.seed), EpochCheckpoint(folder.last), Report(runtime.report)]
+        trainer = make_trainer(training, runtime, [*others, *kept, UnscaleBeforeClipping()])
+        resume = folder.last if folder.last.exists() and sources.began(folder.last) else None
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
     if trainer.is_global_zero:
         _save_weights(module, data, training, folder)
@@ -218,19 +211,6 @@ def _check_class_names(checkpoint: dict[str, Any], class_names: tuple[str, ...])
         differs = f"{len(theirs)} and {len(class_names)} classes" if at is None else \
             f"class {at} is {theirs[at]!r} there and {class_names[at]!r} in the data set"  # fmt: skip
         raise ValueError(f"trained for other classes or another label order: {differs}")
-
-
-def _is_resumable(path: Path, sources: MadeBy) -> bool:
-    """Say whether a training can go on from a checkpoint: not from what other code began, which starts anew.
-
-    Raises:
-        ValueError: it is damaged (Lightning's own error does not say which file it is).
-    """
-    try:
-        callbacks = read_checkpoint(path).get("callbacks", {})
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged; delete it to start this training again. {error}") from error
-    return callbacks.get(sources.state_key) == sources.state_dict()
 
 
 def _initialise(module: Any, training: Training, store: Store) -> str:

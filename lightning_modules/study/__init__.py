@@ -31,7 +31,7 @@ Equal terms, and what is not equal
     Recipe: AdamW, one warm-up and cosine, one peak rate for all, that of the papers' benchmark profiles for as many
     clips; set before any run, never tuned. A network that would want another rate is at a disadvantage. MF-KPSEM's
     lines alone learn slower, at a twentieth as on KPSEM's own benchmark (on LIGAR's path at the full rate); ACTION-Net
-    keeps its authors' parameter groups: no decay of biases and normalisations, biases of the classifier at twice the rate.
+    keeps its authors' parameter groups: no decay of biases and normalisations, the classifier's bias at twice the rate.
     Loss and head are each network's own: cross-entropy; LIGAR's metric learning, whose scale falls over 10 epochs;
     MS3D's N-pair loss on class pairs, judged by the nearest centre of all training clips. Pre-training is by each
     one's own loss too, but codes are pre-trained by cross-entropy, since an N-pair loss stays at chance so long. Nor

@@ -143,8 +143,8 @@ def write_results(store: Store, cell: Evaluation, scores: np.ndarray, labels: np
 
     sources = source_hash(cell.training.module.cls, cell.training.data.cls)
     common = {
-        "sources": sources, "hardware": "abacus (CPU)", "versions": {"python": "3"}, "precision": "32-true", "devices": 1,
-        **changes,
+        "sources": sources, "hardware": "abacus (CPU)", "versions": {"python": "3"}, "precision": "32-true",
+        "devices": 1, **changes,
     }  # fmt: skip
     curves = {"train/loss": [[epoch, 3.0 - epoch] for epoch in range(3)], "val/top1": [[1, 50.0]]}
     training = {

@@ -56,7 +56,7 @@ class ClipClassifier(L.LightningModule):
         """Return class scores ``(N, K)`` of clips ``(N, V, C, T, H, W)``, averaged over the V views."""
         num_videos, num_views = clips.shape[:2]
         groups = [
-            self.view_outputs(group.flatten(0, 1))["logits"].unflatten(0, (num_videos, -1))
+            _single(self.view_outputs(group.flatten(0, 1))["logits"]).unflatten(0, (num_videos, -1))
             for group in clips.split(self.views_per_forward, dim=1)
         ]
         scores = torch.cat(groups, dim=1)  # (N, V, K)
@@ -221,3 +221,8 @@ class ClipClassifier(L.LightningModule):
         videos, scores = videos[order], scores[order]
         first = torch.cat([torch.ones(1, dtype=torch.bool), videos[1:] != videos[:-1]])
         return videos[first], scores[first]
+
+
+def _single(scores: Tensor) -> Tensor:
+    """Return half-precision scores in single precision, others as they are: a mean of halves ties classes."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))

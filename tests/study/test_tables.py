@@ -13,10 +13,11 @@ from experiments import study_figure_pareto as figure
 from experiments.audit.published import published_claims
 from experiments.harness.cell import Options
 from experiments.harness.claims import judged_claims
+from experiments.harness.evidence_file import read_evidence
 from experiments.harness.figures import Cell
 from experiments.harness.measure import costs_as_run, known_cost, network_as_run
 from experiments.harness.resolve import evaluation
-from experiments.harness.store import RESULTS_VARIABLE, Store
+from experiments.harness.store import REPOSITORY, RESULTS_VARIABLE, Store
 from experiments.harness.table_cells import TableCells
 from experiments.study_cross import LATENCY, MMACS, ON, QUESTIONS, TABLE
 from experiments.study_figure_pareto import draw, pareto_front, spread
@@ -231,3 +232,12 @@ def test_names_in_the_drawing_do_not_overlap(results: Path, monkeypatch: pytest.
         assert len(boxes) == len(figure.ROWS)
         assert not [1 for i, one in enumerate(boxes) for other in boxes[:i] if one.overlaps(other)]
         assert all(axis.bbox.y0 <= box.y0 and box.y1 <= axis.bbox.y1 for box in boxes)
+
+
+def test_what_the_notes_say_of_the_result_is_in_the_result():
+    evidence = read_evidence(REPOSITORY / "results" / "study" / "cross.proxy.json")
+    at = next(i for i, column in enumerate(evidence["columns"]) if column["key"] == TRIMMED_TOP1.key)
+    top1 = {row["label"]: row["ours"][at]["mean"] for row in evidence["rows"] if row["ours"][at] is not None}
+    chance = 100 / 16
+    assert top1["LIGAR"] < 1.5 * chance and top1["LIGAR + KPSEM"] < 2.5 * chance, "they hardly leave chance"
+    assert min(value for label, value in top1.items() if not label.startswith("LIGAR")) > 3 * chance

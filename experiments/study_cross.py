@@ -135,9 +135,9 @@ TABLE = Table(
     notes=(
         "S01 to S06 ask of each network whether it beats the plainest one with a sense of time; a network that is made "
         "for long clips, large maps or long training may fail here for that alone.",
-        "Seen in the result: LIGAR, alone and with KPSEM, hardly leaves chance on the gestures within the budget at the "
-        "common rate, on frames. S04, S08 and S09 say that, and not how good a network is that has learnt; its own tables "
-        "train it longer, at a lower rate.",
+        "Seen in the result: LIGAR on frames, alone and with KPSEM, hardly leaves chance on the gestures within the "
+        "budget at the common rate. S04, S08 and S09 say that, and not how good a network is that has learnt; its own "
+        "tables train it longer, at a lower rate.",
         "Operations, parameters and latency as run are of one clip; the untrimmed test takes ten. Latency: one thread, "
         "CPU time, median of turns; a dash where it was not measured.",
         "Scores of several views are averaged as each paper does: ACTION-Net's as probabilities, the others' as "

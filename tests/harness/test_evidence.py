@@ -12,6 +12,7 @@ import pytest
 from experiments.harness.cell import Options
 from experiments.harness.evidence import CURVE_POINTS, gather, rounded, thinned, with_notes_of_script
 from experiments.harness.evidence_file import read_evidence
+from experiments.harness.index import committed
 from experiments.harness.metrics import hits, top1
 from experiments.harness.predictions import UNDECODABLE, pack_predictions, unpack_predictions
 from experiments.harness.provenance import export_hash
@@ -498,7 +499,7 @@ def test_a_value_of_fewer_seeds_says_so(tmp_path: Path):
     assert page.count("(2 seeds)") >= 1 and "3 seeds, 95 % intervals" in page
 
 
-COMMITTED = sorted((REPOSITORY / "results").glob("*/*.proxy.json"))
+COMMITTED = committed(REPOSITORY / "results")
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=[f"{p.parent.name}/{p.name}" for p in COMMITTED])

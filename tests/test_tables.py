@@ -178,7 +178,7 @@ def test_tables_run_in_one_pool_at_smoke_size(tmp_path: Path):
 
 
 def test_listing_reads_results_alone_and_at_once(tmp_path: Path):
-    claim = {"better": "w/ ACS", "relation": ">", "worse": "w/o ACS", "verdict": "undecided"}
+    claim = {"id": "L26", "better": "w/ ACS", "relation": ">", "worse": "w/o ACS", "verdict": "undecided"}
     evidence = {"table": "ligar/table3", "title": "", "profile": "proxy", "conditions": {"seeds": [0, 1]},
                 "columns": [], "rows": [], "claims": [claim] * 3, "cells": []}  # fmt: skip
     (tmp_path / "ligar").mkdir()

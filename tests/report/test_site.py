@@ -120,6 +120,7 @@ def test_a_table_page_holds_every_value_claim_and_note(pages: dict[str, str], pa
 
 def test_a_row_stands_where_it_has_a_value_and_nowhere_else():
     evidence: dict[str, Any] = {
+        "conditions": {"seeds": [0]},
         "columns": [
             {"title": "Top-1", "group": "A", "metric": "top1", "rule": None, "data": "a", "member": True},
             {"title": "Top-1", "group": "B", "metric": "top1", "rule": None, "data": "b", "member": False},

@@ -128,7 +128,7 @@ def profiles_for(*, proxy_recipe: Recipe, on_kinetics: bool = False) -> dict[str
     kinetics = PROXY_DATA | dict(source=KINETICS_MEMBER)
     return {
         "smoke": Profile(
-            module=dict(backbone=profiles.SMOKE_MS3D),
+            module=dict(backbone=profiles.SMOKE_MS3D, loss=profiles.SMOKE_LOSS),
             data=SMOKE_DATA,
             recipe=profiles.SMOKE_RECIPE,
             inits=_pretrainings(profiles.SMOKE_RECIPE, SMOKE_DATA),
@@ -136,7 +136,7 @@ def profiles_for(*, proxy_recipe: Recipe, on_kinetics: bool = False) -> dict[str
             tiny=True,
         ),
         "proxy": Profile(
-            module=dict(backbone=profiles.PROXY_MS3D),
+            module=dict(backbone=profiles.PROXY_MS3D, loss=profiles.PROXY_LOSS),
             data=kinetics if on_kinetics else PROXY_DATA,
             recipe=proxy_recipe,
             inits=_pretrainings(profiles.PROXY_KINETICS_RECIPE, kinetics),

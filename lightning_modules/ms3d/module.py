@@ -14,6 +14,7 @@ from lightning_modules.backbones.densenet3d import check_same_graph
 from lightning_modules.base import ClipClassifier
 from lightning_modules.checkpoints import LoadReport, load_backbone, load_network, tensors_of
 from lightning_modules.heads.nearest_centre import NearestCentre, weights_fingerprint
+from lightning_modules.losses.code_memory import CodeMemory
 from lightning_modules.losses.n_pair import NPair
 from lightning_modules.ms3d.network import BackboneSpec, Ms3dSpec
 from lightning_modules.ms3d.repository import FillRepository
@@ -70,6 +71,9 @@ class Ms3d(ClipClassifier):
         else:
             head = nn.Linear(features.feature_channels, num_classes)
         self.network, self.loss = VideoNetwork(backbone=features, head=head), loss
+        self.memory: CodeMemory | None = None
+        if loss is not None and loss.memory:
+            self.memory = CodeMemory(num_classes=num_classes, size=loss.memory)
 
     @property
     def repository(self) -> NearestCentre | None:
@@ -134,7 +138,17 @@ class Ms3d(ClipClassifier):
         """
         if self.loss is None:
             return super().loss_terms(outputs, labels, batch)
-        return self.loss(outputs["codes"], labels)
+        return self.loss(outputs["codes"], labels, self.memory)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save the codes to compare with, so that a training goes on as if it had not stopped."""
+        if self.memory is not None:
+            checkpoint["code_memory"] = self.memory.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take them up again; a checkpoint without any starts with none."""
+        if self.memory is not None and "code_memory" in checkpoint:
+            self.memory.load_state_dict(checkpoint["code_memory"])
 
     def on_test_start(self) -> None:
         """Check the repository before anything is judged by it."""

@@ -65,9 +65,11 @@ class Ms3dSpec:
         joined_frames: T of the joined maps.
         densenet: the sparse DenseNet3D; its initialisation is the pathways' too.
         code_dim: D.
+        code_length: normalise codes over the batch, without a trained scale, so that their root mean square length is
+            this; None leaves them as the last layer gives them.
 
     Raises:
-        ValueError: no pathway, or an unknown way to join them.
+        ValueError: no pathway, an unknown way to join them, or a length that is not positive.
     """
 
     pathways: tuple[Pathway, ...] = (SLOW, MEDIUM, FAST)
@@ -81,12 +83,15 @@ class Ms3dSpec:
     joined_frames: int = 8
     densenet: DenseNet3dSpec = field(default_factory=sparse_densenet)
     code_dim: int = 256
+    code_length: float | None = None
 
     def __post_init__(self) -> None:
         if not self.pathways:
             raise ValueError("pathways=(); accepted: one or more")
         if self.join not in ("channels", "time"):
             raise ValueError(f"join={self.join!r}; accepted: 'channels', 'time'")
+        if self.code_length is not None and self.code_length <= 0:
+            raise ValueError(f"code_length={self.code_length}; accepted: above 0, or None")
 
     def build(self) -> Ms3dBackbone:
         """Return the network."""
@@ -150,6 +155,29 @@ class PathwayConv(nn.Sequential):
         super().__init__(conv, nn.BatchNorm3d(out_channels), nn.ReLU(inplace=True))
 
 
+class FixedLength(nn.BatchNorm1d):
+    """Normalise codes over the batch and give them a root mean square length; nothing of it is trained.
+
+    A batch of a single clip is normalised as in testing.
+
+    Args:
+        code_dim: D.
+        length: of the codes.
+    """
+
+    def __init__(self, *, code_dim: int, length: float) -> None:
+        super().__init__(code_dim, affine=False)
+        self.scale = length / code_dim**0.5
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return codes ``(N, D)``."""
+        if len(codes) == 1:
+            codes = F.batch_norm(codes, self.running_mean, self.running_var, eps=self.eps)
+        else:
+            codes = super().forward(codes)
+        return self.scale * codes
+
+
 class Ms3dBackbone(nn.Module):
     """Turn the clips of all pathways into a code.
 
@@ -172,6 +200,9 @@ class Ms3dBackbone(nn.Module):
         )
         self.densenet = DenseNet3D(in_channels=joined, spec=spec.densenet)
         self.code = nn.Linear(self.densenet.feature_channels, spec.code_dim)
+        self.fixed_length: nn.Module = nn.Identity()
+        if spec.code_length is not None:
+            self.fixed_length = FixedLength(code_dim=spec.code_dim, length=spec.code_length)
         self.feature_channels = spec.code_dim
         for pathway in self.pathways:
             conv: nn.Conv3d = pathway[0]  # type: ignore[index, assignment]
@@ -193,7 +224,7 @@ class Ms3dBackbone(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Return codes ``(N, D)``, any real numbers, of clips ``(N, 3, T, H, W)``."""
-        return self.code(self.densenet(self.joined(clips)))
+        return self.fixed_length(self.code(self.densenet(self.joined(clips))))
 
     def _split(self, clips: Tensor) -> tuple[Tensor, ...]:
         lengths = [pathway.frames for pathway in self.spec.pathways]

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from lightning_modules.losses.code_memory import CodeMemory
 from lightning_modules.losses.n_pair import NPair, pairs_of
 
 
@@ -99,6 +100,70 @@ def test_batches_without_two_pairs_and_codes_that_overflow_are_refused():
         NPair()(codes, torch.tensor([0, 0, 1, 2]))
     with pytest.raises(ValueError, match="the codes overflow: the longest has length inf|overflow"):
         NPair()(codes * 1e30, torch.tensor([0, 0, 1, 1]))
-    for wrong in (dict(length_penalty=-1.0), dict(temperature=0.0)):
+    for wrong in (
+        dict(length_penalty=-1.0),
+        dict(temperature=0.0),
+        dict(memory=-1),
+        dict(symmetric=True, memory=4),
+    ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             NPair(**wrong)
+
+
+def stored(classes: int, sets: int, dim: int = 5, apart: int = 3) -> tuple[CodeMemory, torch.Tensor]:
+    """Return a memory with so many sets of one code per class, and the codes (classes, sets, dim)."""
+    codes = torch.randn(classes, sets, dim, generator=torch.Generator().manual_seed(9))
+    memory = CodeMemory(num_classes=apart * classes, size=sets)
+    for number in range(sets):
+        memory.add(codes[:, number], torch.arange(classes) * apart)
+    return memory, codes
+
+
+def test_with_a_memory_it_is_equation_5_of_every_clip_against_each_stored_set():
+    codes, labels = batch()
+    memory, before = stored(classes=5, sets=4)
+    classes, expected = torch.arange(5) * 3, []
+    for code, label in zip(codes, labels, strict=True):
+        for number in range(4):
+            # The clip's class with this clip as its anchor; the other classes' anchors count for nothing.
+            products = [float(code.double() @ before[k, number].double()) for k in range(5)]
+            own = products[classes.tolist().index(int(label))]
+            expected.append(math.log(sum(math.exp(product - own) for product in products)))
+    loss = NPair(length_penalty=0.0, memory=4)(codes, labels, memory)["loss_n_pair"]
+    assert loss.item() == pytest.approx(sum(expected) / len(expected), 1e-5)
+
+
+def test_a_memory_is_joined_by_each_batch_and_serves_once_every_class_has_some():
+    codes, labels = batch(classes=3)
+    memory, loss = CodeMemory(num_classes=9, size=8), NPair(memory=8)
+    alone = NPair()(codes, labels)
+    for _ in range(2):  # two codes of each class per batch, four make it ready
+        assert memory.sets() is None
+        torch.testing.assert_close(loss(codes, labels, memory), alone)
+    sets, classes = memory.sets() or (torch.empty(0), torch.empty(0))
+    assert sets.shape == (4, 3, 5) and classes.tolist() == [0, 3, 6]
+    assert not torch.isclose(loss(codes, labels, memory)["loss_n_pair"], alone["loss_n_pair"])
+    newcomers = loss(codes[:4], torch.tensor([1, 1, 2, 2]), memory)  # none of them is stored: their own batch serves
+    torch.testing.assert_close(newcomers, NPair()(codes[:4], torch.tensor([1, 1, 2, 2])))
+    assert memory.sets() is None, "the new classes have two codes each"
+
+
+def test_the_oldest_codes_make_room_and_none_has_a_gradient():
+    memory = CodeMemory(num_classes=2, size=4)
+    for value in range(6):
+        memory.add(torch.full((2, 1), float(value), requires_grad=True), torch.tensor([0, 1]))
+    sets, _ = memory.sets() or (torch.empty(0), None)
+    assert sorted(sets[:, 0, 0].tolist()) == [2, 3, 4, 5] and not sets.requires_grad
+
+
+def test_a_memory_goes_on_from_its_state_and_refuses_anothers():
+    memory, _ = stored(classes=2, sets=4, apart=1)
+    copy = CodeMemory(num_classes=2, size=4)
+    copy.load_state_dict(memory.state_dict())
+    for held in (memory, copy):
+        held.add(torch.ones(2, 5), torch.tensor([0, 1]))
+    torch.testing.assert_close(copy.sets(), memory.sets())
+    with pytest.raises(ValueError, match="has 2 classes and 4 codes of each; this training keeps 4 of 3 classes"):
+        CodeMemory(num_classes=3, size=4).load_state_dict(memory.state_dict())
+    with pytest.raises(ValueError, match=r"size=0; accepted: 1 or more"):
+        CodeMemory(num_classes=3, size=0)

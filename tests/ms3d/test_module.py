@@ -16,7 +16,7 @@ from lightning_modules.ms3d import Ms3d
 from lightning_modules.ms3d.network import Ms3dSpec
 from lightning_modules.ms3d.profiles import PAPER_RECIPE, R3D18, SMOKE_MS3D, SMOKE_RECIPE
 from lightning_modules.ms3d.repository import fill, training_codes
-from tests.tiny_cells import fit
+from tests.tiny_cells import fit, same_state
 
 SCENES = replace(stand_in("HMDB51").tiny(), num_train=16, num_val=8)
 
@@ -28,6 +28,10 @@ def module(**arguments) -> Ms3d:
 
 def data(**changes) -> Ms3dData:
     return Ms3dData(**{"source": SCENES, "batch_size": 4, **SMOKE_DATA, **changes})
+
+
+def same_names(first: Ms3d, second: Ms3d) -> bool:
+    return first.state_dict().keys() == second.state_dict().keys()
 
 
 def test_defaults_are_the_papers():
@@ -52,6 +56,18 @@ def test_a_few_steps_pull_pairs_together():
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0], losses
+
+
+def test_a_training_with_a_memory_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(benchmark_cache, tmp_path):
+    loss = NPair(memory=2)
+    whole, first, second = module(loss=loss), module(loss=loss), module(loss=loss)
+    fit(whole, data(), epochs=2)
+    fit(first, data(), epochs=1).save_checkpoint(tmp_path / "half.ckpt")
+    fit(second, data(), epochs=2, ckpt_path=tmp_path / "half.ckpt")
+    assert whole.memory is not None and second.memory is not None
+    torch.testing.assert_close(second.memory.sets(), whole.memory.sets(), rtol=0, atol=0)
+    assert same_state(second.state_dict(), whole.state_dict())
+    assert same_names(second, module()), "the memory is no part of the network"
 
 
 def test_cross_entropy_has_a_linear_head_and_no_repository():

@@ -182,3 +182,16 @@ def test_averaging_over_time_is_adaptive_pooling_over_time():
     for frames in (7, 8, 17, 25):
         maps = torch.randn(2, 3, frames, 4, 5, dtype=torch.float64)
         torch.testing.assert_close(averaged_over_time(maps, 8), F.adaptive_avg_pool3d(maps, (8, 4, 5)))
+
+
+def test_codes_of_a_fixed_length_have_it_over_the_batch_and_nothing_of_it_is_trained():
+    torch.manual_seed(0)
+    spec = replace(SMOKE_MS3D, code_length=2.5)
+    network, clips = spec.build().train(), torch.randn(16, 3, 4, 32, 32)
+    codes = network(clips)
+    assert codes.square().sum(1).mean().sqrt().item() == pytest.approx(2.5, rel=1e-3)
+    torch.testing.assert_close(codes.mean(0), torch.zeros(16), atol=1e-5, rtol=0)
+    assert network(clips[:1]).shape == (1, 16), "one clip has no statistics of its own"
+    assert [p.shape for p in network.parameters()] == [p.shape for p in SMOKE_MS3D.build().parameters()]
+    with pytest.raises(ValueError, match=r"code_length=0; accepted: above 0, or None"):
+        replace(SMOKE_MS3D, code_length=0)

@@ -148,7 +148,7 @@ def test_clips_of_another_length_are_refused():
 
 def test_a_code_is_the_mean_over_frames_of_a_linear_layer_on_action_nets_features():
     torch.manual_seed(0)
-    network = replace(ACTION_CODES["smoke"], code_length=None).build().eval()
+    network = dataclasses.replace(ACTION_CODES["smoke"], code_length=None).build().eval()
     clips = some_clips(3, 1)[:, 0]
     with torch.no_grad():
         pooled = network.feature_maps(clips).mean((3, 4))  # (N, T, F)

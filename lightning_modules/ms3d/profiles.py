@@ -29,13 +29,14 @@ PAPER_RECIPE = Recipe(
 # The benchmark's clips are 32 pixels wide: one halving before the first blocks in place of two, in every network, so
 # that all start with maps of 16 x 16 and end with 2 x 2. MS3D's is the pathways': at full size the fixed kernel's 16
 # maps hold as much as the 2 x 2 pixels that they stand for, a quarter of them would not. All pathways have their
-# kernels and lengths; a quarter of the channels, four blocks of few layers, of which the later ones are sparse.
+# kernels and lengths; a quarter of the channels, four blocks of few layers, of which the later ones are sparse. Their
+# growth gives MS3D the share of SlowFast's parameters that it has at full size, three tenths.
 #
 # The paper's training has some million steps of 32 pairs, the benchmark's a thousand of 8. There the N-pair loss of
 # raw codes stays at chance for half of the training, at any learning rate, scale or temperature tried. Positives from
 # the last batches and codes of fixed length let it start at once (chosen by MS3D's own training, as the width).
 PROXY_DENSENET = DenseNet3dSpec(
-    block_layers=(2, 3, 4, 3), growth=8, graph=SparseGraph(alpha=0.7), temporal_init="length"
+    block_layers=(2, 3, 4, 3), growth=12, graph=SparseGraph(alpha=0.7), temporal_init="length"
 )
 PROXY_MS3D = Ms3dSpec(
     channels=4, shared_stride=1, pathway_stride=2, densenet=PROXY_DENSENET, code_dim=64, code_length=2.0
@@ -102,7 +103,7 @@ class Sizes:
         return self.proxy if ms3d.code_dim == PROXY_MS3D.code_dim else self.paper
 
 
-_SMALL_DENSENET = DenseNet3dSpec(block_layers=(2, 3, 4, 3), growth=8)
+_SMALL_DENSENET = DenseNet3dSpec(block_layers=PROXY_DENSENET.block_layers, growth=PROXY_DENSENET.growth)
 _SMOKE_DENSENET = DenseNet3dSpec(block_layers=(2, 2, 2), growth=4, pool_frames=1)
 
 SLOW_FAST = Sizes(

@@ -18,7 +18,7 @@ from lightning_modules.ms3d.network import (
     averaged_over_time,
     sparse_densenet,
 )
-from lightning_modules.ms3d.profiles import PROXY_MS3D, SMOKE_MS3D
+from lightning_modules.ms3d.profiles import PROXY_MS3D, SLOW_FAST, SMOKE_MS3D
 
 
 def costs(spec: Ms3dSpec) -> tuple[float, float]:
@@ -195,3 +195,13 @@ def test_codes_of_a_fixed_length_have_it_over_the_batch_and_nothing_of_it_is_tra
     assert [p.shape for p in network.parameters()] == [p.shape for p in SMOKE_MS3D.build().parameters()]
     with pytest.raises(ValueError, match=r"code_length=0; accepted: above 0, or None"):
         replace(SMOKE_MS3D, code_length=0)
+
+
+def test_on_the_benchmark_ms3d_has_the_share_of_slow_fasts_parameters_that_it_has_at_full_size():
+    def share(size: str) -> float:
+        with torch.device("meta"):
+            ours, other = {"paper": Ms3dSpec(), "proxy": PROXY_MS3D}[size].build(), getattr(SLOW_FAST, size).build()
+        return sum(p.numel() for p in ours.parameters()) / sum(p.numel() for p in other.parameters())
+
+    assert share("paper") == pytest.approx(0.30, abs=0.01)
+    assert share("proxy") == pytest.approx(share("paper"), abs=0.03)

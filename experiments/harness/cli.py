@@ -36,6 +36,7 @@ from experiments.harness.tracking import Tracking
 Show = Callable[[dict[str, Any], list[Job]], None]
 EXIT_FAILED_CELLS = 1
 EXIT_BAD_ARGUMENT = 2
+EXIT_CLOSED_PIPE = 141  # as the shell names the end by that signal
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,9 @@ def _run(work: Callable[[Options, Places], int], arguments: argparse.Namespace) 
     except KeyboardInterrupt:
         print("\ninterrupted: finished cells are kept, the others go on from their last epoch", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # what reads the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more at its end
+        return EXIT_CLOSED_PIPE
 
 
 @contextlib.contextmanager

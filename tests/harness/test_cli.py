@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +154,16 @@ def test_code_is_hashed_before_anything_runs(results: Path, monkeypatch: pytest.
     with pytest.raises(Started):
         run("--seeds", "1")
     assert {Net, Data} <= set(hashed)
+
+
+def test_a_reader_that_closes_the_pipe_ends_a_listing_without_a_word(tmp_path: Path):
+    script = Path(cli.__file__).parents[1] / "kpsem_table2.py"
+    listing = subprocess.Popen(
+        [sys.executable, str(script), "--dry-run", "--seeds", "150"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, RESULTS_VARIABLE: str(tmp_path)},
+    )  # fmt: skip
+    assert listing.stdout is not None and listing.stderr is not None
+    assert listing.stdout.readline().startswith("missing")
+    listing.stdout.close()
+    assert listing.stderr.read() == ""
+    assert listing.wait(60) == cli.EXIT_CLOSED_PIPE

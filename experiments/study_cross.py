@@ -74,9 +74,8 @@ QUESTIONS = (
     ("S14", MS3D_CLASSIFIER, TSM, TRIMMED),
 )
 NOTES = {
-    MS3D: "N-pair loss on batches of class pairs, with a memory of codes as on its own benchmark, judged by the "
-    "nearest class centre; pre-trained by cross-entropy, since the loss of raw codes does not leave chance within as "
-    "many clips.",
+    MS3D: "N-pair loss on batches of class pairs, judged by the nearest class centre; pre-trained by cross-entropy, "
+    "since an N-pair loss does not leave chance within as many clips.",
     SLOW_FAST: "plain SlowFast R50 as in the VIPriors report, without its modifications; twice as many frames.",
     ACTION_NET_RESIDUAL: "differences of neighbouring frames of the clip, which has one frame more.",
     LIGAR_RESIDUAL: "as ACTION-Net's.",

@@ -67,18 +67,14 @@ def networks(size: str) -> dict[str, Network]:
         ACTION_NET: Network(module=Build(ActionNet, **action)),
         KPSEM: Network(module=Build(Kpsem, **profiles.KPSEM[size])),
         LIGAR: Network(module=Build(Ligar, **profiles.LIGAR[size])),
-        MS3D: Network(
-            module=Build(Ms3d, backbone=profiles.MS3D[size], **profiles.MS3D_LOSS[size]), clips={**drawn, **_PAIRS}
-        ),
+        MS3D: Network(module=Build(Ms3d, backbone=profiles.MS3D[size]), clips={**drawn, **_PAIRS}),
         SLOW_FAST: Network(module=Build(Vipriors, **slow_fast), clips=twice),
         ACTION_NET_RESIDUAL: Network(module=Build(ResidualActionNet, **action), clips=one_more),
         LIGAR_RESIDUAL: Network(module=Build(ResidualLigar, **profiles.LIGAR[size]), clips=one_more),
         LIGAR_KPSEM: Network(module=Build(KeyPointLigar, **profiles.LIGAR[size], **profiles.KEY_POINTS[size])),
         ACTION_NET_CENTRES: Network(module=Build(CentreJudgedActionNet, **action)),
         MS3D_CLASSIFIER: Network(module=Build(Ms3d, backbone=profiles.MS3D[size], loss=None), clips=drawn),
-        ACTION_NET_N_PAIR: Network(
-            module=Build(Ms3d, backbone=profiles.ACTION_CODES[size], **profiles.MS3D_LOSS[size]), clips=_PAIRS
-        ),
+        ACTION_NET_N_PAIR: Network(module=Build(Ms3d, backbone=profiles.ACTION_CODES[size]), clips=_PAIRS),
         ACTION_NET_ACS: Network(module=Build(SelectingActionNet, **action)),
         SLOW_FAST_ACS: Network(module=Build(SelectingSlowFast, **slow_fast), clips=twice),
     }
@@ -86,8 +82,8 @@ def networks(size: str) -> dict[str, Network]:
 
 # What selects clips is the training: these start from what they would without.
 SELECTING = {ACTION_NET_ACS: ACTION_NET, SLOW_FAST_ACS: SLOW_FAST, LIGAR_ACS: LIGAR}
-# So does what differs in loss or judgement alone: MS3D is pre-trained by cross-entropy in both of its rows, since the
-# N-pair loss of raw codes does not leave chance within a pre-training's 300 steps.
+# So does what differs in loss or judgement alone: MS3D is pre-trained by cross-entropy in both of its rows, since an
+# N-pair loss does not leave chance within a pre-training's 300 steps.
 STARTS = {**SELECTING, MS3D: MS3D_CLASSIFIER, ACTION_NET_CENTRES: ACTION_NET}
 _PRETRAINED: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys((LIGAR, LIGAR_RESIDUAL, LIGAR_KPSEM), profiles.LIGAR_PRETRAINING),

@@ -124,8 +124,9 @@ def lively(module: ClipClassifier, size: int = 32) -> ClipClassifier:
         torch.nn.init.normal_(module.network.head.weight, std=module.network.head.in_features**-0.5)
     for layer in module.modules():
         if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
-            torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
-            torch.nn.init.normal_(layer.bias, std=0.1)
+            if layer.affine:
+                torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
+                torch.nn.init.normal_(layer.bias, std=0.1)
             layer.momentum = None  # averages over all passes
     module.train()
     with torch.no_grad():

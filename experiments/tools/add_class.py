@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,8 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse.add_argument("--weights", type=Path, metavar="FILE", help="of the detector")
     parse.add_argument("--out", type=Path, help="file to write; by default <checkpoint>_with_<NAME>.ckpt")
     given = parse.parse_args(argv)
-    out = given.out or given.checkpoint.with_name(f"{given.checkpoint.stem}_with_{given.name}.ckpt")
+    suffix = re.sub(r"[^\w.-]+", "_", given.name)  # "push/pull" is no file's name
+    out = given.out or given.checkpoint.with_name(f"{given.checkpoint.stem}_with_{suffix}.ckpt")
     try:
+        if not out.parent.is_dir():
+            raise ValueError(f"--out {out}: there is no folder {out.parent}")
         detector = _detector(given.detector, given.weights)
         grown = grown_checkpoint(given.checkpoint, given.name, given.videos, detector, whole=given.whole_frames)
     except (ValueError, OSError, ImportError) as error:

@@ -10,6 +10,7 @@ import hashlib
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 UNKNOWN = -1  # what a video is judged as that is too far from every centre; the paper's label 0
 
@@ -26,6 +27,7 @@ class NearestCentre(nn.Module):
         code_dim: D.
         num_classes: K.
         momentum: share of a centre that one step of ``follow`` keeps.
+        unit: bring centres to length one, as codes of length one need it.
     """
 
     centres: Tensor
@@ -33,9 +35,9 @@ class NearestCentre(nn.Module):
     filled_with: Tensor
     threshold: Tensor
 
-    def __init__(self, *, code_dim: int, num_classes: int, momentum: float = 0.9) -> None:
+    def __init__(self, *, code_dim: int, num_classes: int, momentum: float = 0.9, unit: bool = False) -> None:
         super().__init__()
-        self.momentum = momentum
+        self.momentum, self.unit = momentum, unit
         self.register_buffer("centres", torch.randn(num_classes, code_dim))
         self.register_buffer("counts", torch.zeros(num_classes, dtype=torch.int64))  # codes behind each centre
         self.register_buffer("filled_with", torch.zeros((), dtype=torch.int64))  # the network's fingerprint; 0: none
@@ -58,7 +60,7 @@ class NearestCentre(nn.Module):
         seen = counts > 0
         means = sums / counts.clamp(min=1)[:, None]
         kept = torch.where(self.counts > 0, self.momentum, 0.0)[:, None]
-        self.centres[seen] = (kept * self.centres + (1 - kept) * means)[seen].to(self.centres.dtype)
+        self.centres[seen] = self._of_length(kept * self.centres + (1 - kept) * means)[seen].to(self.centres.dtype)
         self.counts += counts
         self.filled_with.zero_()
 
@@ -78,7 +80,7 @@ class NearestCentre(nn.Module):
         empty = torch.nonzero(counts == 0).flatten().tolist()
         if empty and (not partial or len(empty) == len(counts)):
             raise ValueError(f"no code of class(es) {empty[:10]}: the repository needs a video of every class")
-        centres = sums / counts.clamp(min=1)[:, None]
+        centres = self._of_length(sums / counts.clamp(min=1)[:, None])
         if not torch.isfinite(centres).all():
             raise ValueError("codes overflow: the repository's centres are not finite")
         self.centres.copy_(centres)
@@ -114,8 +116,8 @@ class NearestCentre(nn.Module):
         if not len(codes) or not torch.isfinite(codes).all():
             raise ValueError(f"{len(codes)} codes for the new class; it needs at least one, all of them finite")
         num_classes, code_dim = self.centres.shape
-        grown = NearestCentre(code_dim=code_dim, num_classes=num_classes + 1, momentum=self.momentum)
-        grown.centres.copy_(torch.cat([self.centres, codes.float().mean(0, keepdim=True)]))
+        grown = NearestCentre(code_dim=code_dim, num_classes=num_classes + 1, momentum=self.momentum, unit=self.unit)
+        grown.centres.copy_(torch.cat([self.centres, self._of_length(codes.float().mean(0, keepdim=True))]))
         grown.counts.copy_(torch.cat([self.counts, self.counts.new_tensor([len(codes)])]))
         grown.filled_with.copy_(self.filled_with)
         grown.threshold.copy_(self.threshold)
@@ -126,6 +128,9 @@ class NearestCentre(nn.Module):
         scores, classes = self(codes).max(1)
         distances = (-scores).clamp(min=0).sqrt()
         return torch.where(distances < self.threshold, classes, UNKNOWN)
+
+    def _of_length(self, centres: Tensor) -> Tensor:
+        return F.normalize(centres, dim=1) if self.unit else centres
 
 
 def class_sums(codes: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,8 @@ class NPair:
         symmetric: compare the positives with the anchors too, and take the mean of both.
         temperature: bring codes to length one and divide their products by this; None leaves both as they are.
         memory: take the positives of all classes from so many codes of each that earlier batches gave, and every clip
-            as an anchor: the mean of Eq. (5) over sets of stored positives. 0: from the batch alone, as published.
+            as an anchor: the mean of Eq. (5) over clips and sets of stored positives, among which a clip may meet its
+            own earlier code. 0: from the batch alone, as published.
 
     Raises:
         ValueError: a negative penalty or memory, a temperature that is not positive, or a memory for a symmetric loss:
@@ -51,7 +52,8 @@ class NPair:
         """Return ``loss_n_pair``, the mean over the classes, and ``loss_code_length`` where it has a weight.
 
         Args:
-            codes: ``(M, D)``; the first two of each class count, a class with a single one is left out.
+            codes: ``(M, D)``; the first two of each class count, a class with a single one is left out. With a memory
+                that is ready all count whose class it has met.
             labels: ``(M,)``.
             memory: the positives so far, which all codes then join; until it is ready the batch's own serve.
 
@@ -62,8 +64,9 @@ class NPair:
         terms = {}
         if self.length_penalty:
             terms["loss_code_length"] = self.length_penalty * codes.square().sum(1).mean()
-        stored = memory.sets() if memory is not None else None
-        loss = self._in_batch(codes, labels) if stored is None else self._with_stored(codes, labels, *stored)
+        stored = memory.sets(codes.device) if memory is not None else None
+        with torch.autocast(codes.device.type, enabled=False):  # half precision would lose digits of long codes
+            loss = self._in_batch(codes, labels) if stored is None else self._with_stored(codes, labels, *stored)
         if not torch.isfinite(loss):
             longest = float(codes.detach().norm(dim=1).max())
             raise ValueError(

@@ -21,7 +21,8 @@ Where to find it
     network.py                       shared kernel, pathways, joining (Sec. III.A)
     ../backbones/densenet3d.py       dense blocks, their sparse random graph (Eq. (2), (3)); t3d.py: whole networks
     ../layers/temporal_init.py       Eq. (4)
-    ../losses/n_pair.py              Eq. (5); code_memory.py: its positives from earlier batches, on the benchmark
+    ../losses/n_pair.py              Eq. (5); code_memory.py: positives from earlier batches
+    ../losses/over_processes.py      the batch of all processes is compared, whatever their number
     ../heads/nearest_centre.py       centres, distances, unknown actions, new classes (Sec. III.C, III.D)
     repository.py                    filling the repository when training ends (Eq. (6)), gamma
     module.py, profiles.py           training; the networks compared with, at three sizes
@@ -61,9 +62,9 @@ Not as published
     The embedded benchmark: a quarter of the channels, one halving less, blocks of 2, 3, 4 and 3 layers, growth 12,
     codes of 64 numbers, true boxes, four rings of a pixel, Adam for 16 or 32 epochs (profiles.py). All three pathways
     have their 7, 17 and 25 frames. Trained from scratch there, the raw products of eq. (5) stay at chance for hundreds
-    of steps (a row of the ablations): there each clip is compared with the last 32 codes of every class, of fixed
-    length (NPair.memory, Ms3dSpec.code_length). Learning rate, width and these were chosen by MS3D's training alone;
-    rate and epochs are everybody's.
+    of steps (a row of the ablations): there each clip is compared with the last 32 codes of every class, its own
+    earlier ones among them, and codes are batch-normalised (NPair.memory, Ms3dSpec.code_norm). Learning rate and these
+    were chosen by MS3D's training alone, growth by SlowFast's share of parameters; rate and epochs are everybody's.
     The networks compared with: what the paper's rows really were stands at each row. "C3D" is the mean of two others.
     On the benchmark they have an eighth to a quarter of their channels and start with maps as large as MS3D's, 16 x 16;
     R3D-18 and SlowFast have one block per stage, C3D has normalisation and four of five poolings.

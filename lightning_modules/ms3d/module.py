@@ -16,6 +16,7 @@ from lightning_modules.checkpoints import LoadReport, load_backbone, load_networ
 from lightning_modules.heads.nearest_centre import NearestCentre, weights_fingerprint
 from lightning_modules.losses.code_memory import CodeMemory
 from lightning_modules.losses.n_pair import NPair
+from lightning_modules.losses.over_processes import Gathered, gathered, over_processes
 from lightning_modules.ms3d.network import BackboneSpec, Ms3dSpec
 from lightning_modules.ms3d.repository import FillRepository
 from lightning_modules.recipe import Recipe
@@ -67,13 +68,15 @@ class Ms3d(ClipClassifier):
         features: Any = backbone.build()
         head: nn.Module
         if loss is not None:
-            head = NearestCentre(code_dim=features.feature_channels, num_classes=num_classes)
+            unit = loss.temperature is not None  # such a loss sees codes of length one
+            head = NearestCentre(code_dim=features.feature_channels, num_classes=num_classes, unit=unit)
         else:
             head = nn.Linear(features.feature_channels, num_classes)
         self.network, self.loss = VideoNetwork(backbone=features, head=head), loss
         self.memory: CodeMemory | None = None
         if loss is not None and loss.memory:
             self.memory = CodeMemory(num_classes=num_classes, size=loss.memory)
+        self._gathered: Gathered | None = None
 
     @property
     def repository(self) -> NearestCentre | None:
@@ -128,17 +131,27 @@ class Ms3d(ClipClassifier):
         if self.repository is not None:
             labels = batch.labels.repeat_interleave(batch.clips.shape[1])
             self.repository.follow(outputs["codes"].detach(), labels)
+            ignored = torch.zeros_like(batch.labels, dtype=torch.bool) if batch.ignored is None else batch.ignored
+            counted = ~ignored.repeat_interleave(batch.clips.shape[1])
+            self._gathered = gathered(outputs["codes"], labels, counted)
         return outputs
 
     def loss_terms(self, outputs: dict[str, Tensor], labels: Tensor, batch: ClipBatch) -> dict[str, Tensor]:
-        """Return the N-pair loss and the penalty on the codes' length, or the cross-entropy.
+        """Return the N-pair loss and the penalty on the codes' length, over all processes' clips; or the cross-entropy.
 
         Raises:
             ValueError: fewer than two classes have two clips in the batch; or the codes overflow.
         """
         if self.loss is None:
             return super().loss_terms(outputs, labels, batch)
-        return self.loss(outputs["codes"], labels, self.memory)
+
+        def compared(codes: Tensor, labels: Tensor) -> dict[str, Tensor]:
+            assert self.loss is not None
+            return self.loss(codes, labels, self.memory)
+
+        if self._gathered is None:
+            return compared(outputs["codes"], labels)
+        return over_processes(compared, outputs["codes"], self._gathered)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the codes to compare with, so that a training goes on as if it had not stopped."""

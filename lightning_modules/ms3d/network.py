@@ -13,6 +13,7 @@ from lightning_modules.backbones.densenet3d import DenseNet3D, DenseNet3dSpec, S
 from lightning_modules.layers.temporal_init import initialise_over_time
 
 Join = Literal["channels", "time"]
+CodeNorm = Literal["batch", "unit"]
 
 
 class BackboneSpec(Protocol):
@@ -65,11 +66,12 @@ class Ms3dSpec:
         joined_frames: T of the joined maps.
         densenet: the sparse DenseNet3D; its initialisation is the pathways' too.
         code_dim: D.
-        code_length: normalise codes over the batch, without a trained scale, so that their root mean square length is
-            this; None leaves them as the last layer gives them.
+        code_norm: "batch" normalises each of a code's numbers over the batch, without trained weights; "unit" brings
+            each code to length one; None leaves them as the last layer gives them.
+        code_deviation: of each of a code's numbers with code_norm="batch".
 
     Raises:
-        ValueError: no pathway, an unknown way to join them, or a length that is not positive.
+        ValueError: no pathway, an unknown way to join them or to normalise codes, or a deviation that is not positive.
     """
 
     pathways: tuple[Pathway, ...] = (SLOW, MEDIUM, FAST)
@@ -83,15 +85,18 @@ class Ms3dSpec:
     joined_frames: int = 8
     densenet: DenseNet3dSpec = field(default_factory=sparse_densenet)
     code_dim: int = 256
-    code_length: float | None = None
+    code_norm: CodeNorm | None = None
+    code_deviation: float = 0.25
 
     def __post_init__(self) -> None:
         if not self.pathways:
             raise ValueError("pathways=(); accepted: one or more")
         if self.join not in ("channels", "time"):
             raise ValueError(f"join={self.join!r}; accepted: 'channels', 'time'")
-        if self.code_length is not None and self.code_length <= 0:
-            raise ValueError(f"code_length={self.code_length}; accepted: above 0, or None")
+        if self.code_norm not in (None, "batch", "unit"):
+            raise ValueError(f"code_norm={self.code_norm!r}; accepted: 'batch', 'unit', None")
+        if self.code_deviation <= 0:
+            raise ValueError(f"code_deviation={self.code_deviation}; accepted: above 0")
 
     def build(self) -> Ms3dBackbone:
         """Return the network."""
@@ -155,27 +160,35 @@ class PathwayConv(nn.Sequential):
         super().__init__(conv, nn.BatchNorm3d(out_channels), nn.ReLU(inplace=True))
 
 
-class FixedLength(nn.BatchNorm1d):
-    """Normalise codes over the batch and give them a root mean square length; nothing of it is trained.
+class BatchNormalisedCodes(nn.Module):
+    """Normalise each of a code's numbers over the batch, without trained weights.
 
-    A batch of a single clip is normalised as in testing.
+    A batch of a single clip, which has no statistics, is normalised as in testing.
 
     Args:
         code_dim: D.
-        length: of the codes.
+        deviation: of each number.
     """
 
-    def __init__(self, *, code_dim: int, length: float) -> None:
-        super().__init__(code_dim, affine=False)
-        self.scale = length / code_dim**0.5
+    def __init__(self, *, code_dim: int, deviation: float) -> None:
+        super().__init__()
+        self.norm, self.deviation = nn.BatchNorm1d(code_dim, affine=False), deviation
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return codes ``(N, D)``."""
-        if len(codes) == 1:
-            codes = F.batch_norm(codes, self.running_mean, self.running_var, eps=self.eps)
+        if self.training and len(codes) == 1:
+            codes = F.batch_norm(codes, self.norm.running_mean, self.norm.running_var, eps=self.norm.eps)
         else:
-            codes = super().forward(codes)
-        return self.scale * codes
+            codes = self.norm(codes)
+        return self.deviation * codes
+
+
+class UnitCodes(nn.Module):
+    """Bring codes to length one."""
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return codes ``(N, D)``."""
+        return F.normalize(codes, dim=1)
 
 
 class Ms3dBackbone(nn.Module):
@@ -200,9 +213,11 @@ class Ms3dBackbone(nn.Module):
         )
         self.densenet = DenseNet3D(in_channels=joined, spec=spec.densenet)
         self.code = nn.Linear(self.densenet.feature_channels, spec.code_dim)
-        self.fixed_length: nn.Module = nn.Identity()
-        if spec.code_length is not None:
-            self.fixed_length = FixedLength(code_dim=spec.code_dim, length=spec.code_length)
+        self.code_norm: nn.Module = nn.Identity()
+        if spec.code_norm == "batch":
+            self.code_norm = BatchNormalisedCodes(code_dim=spec.code_dim, deviation=spec.code_deviation)
+        elif spec.code_norm == "unit":
+            self.code_norm = UnitCodes()
         self.feature_channels = spec.code_dim
         for pathway in self.pathways:
             conv: nn.Conv3d = pathway[0]  # type: ignore[index, assignment]
@@ -224,7 +239,7 @@ class Ms3dBackbone(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Return codes ``(N, D)``, any real numbers, of clips ``(N, 3, T, H, W)``."""
-        return self.fixed_length(self.code(self.densenet(self.joined(clips))))
+        return self.code_norm(self.code(self.densenet(self.joined(clips))))
 
     def _split(self, clips: Tensor) -> tuple[Tensor, ...]:
         lengths = [pathway.frames for pathway in self.spec.pathways]

@@ -33,13 +33,13 @@ PAPER_RECIPE = Recipe(
 # growth gives MS3D the share of SlowFast's parameters that it has at full size, three tenths.
 #
 # The paper's training has some million steps of 32 pairs, the benchmark's a thousand of 8. There the N-pair loss of
-# raw codes stays at chance for half of the training, at any learning rate, scale or temperature tried. Positives from
-# the last batches and codes of fixed length let it start at once (chosen by MS3D's own training, as the width).
+# raw codes stays at chance for half of the training, at any learning rate, scale or temperature tried. With positives
+# from the last batches and normalised codes it leaves chance in the second epoch (chosen by MS3D's own training).
 PROXY_DENSENET = DenseNet3dSpec(
     block_layers=(2, 3, 4, 3), growth=12, graph=SparseGraph(alpha=0.7), temporal_init="length"
 )
 PROXY_MS3D = Ms3dSpec(
-    channels=4, shared_stride=1, pathway_stride=2, densenet=PROXY_DENSENET, code_dim=64, code_length=2.0
+    channels=4, shared_stride=1, pathway_stride=2, densenet=PROXY_DENSENET, code_dim=64, code_norm="batch"
 )
 PROXY_LOSS = NPair(memory=32, length_penalty=0.0)
 SMOKE_MS3D = Ms3dSpec(
@@ -52,7 +52,7 @@ SMOKE_MS3D = Ms3dSpec(
     joined_frames=2,
     densenet=replace(PROXY_DENSENET, block_layers=(2, 4, 2), growth=4, pool_frames=1),
     code_dim=16,
-    code_length=1.5,
+    code_norm="batch",
 )
 SMOKE_LOSS = NPair(memory=2, length_penalty=0.0)
 
@@ -70,7 +70,7 @@ def proxy_recipe(epochs: int, lr: float = 2e-3) -> Recipe:
 
 
 PROXY_KINETICS_RECIPE = proxy_recipe(16)  # 1,184 steps
-PROXY_RECIPE = proxy_recipe(32)  # 960 steps: the other members have fewer videos, and the N-pair loss starts slowly
+PROXY_RECIPE = proxy_recipe(32)  # 960 steps: the other members have fewer videos
 SMOKE_RECIPE = Recipe(
     stages=(Stage(epochs=1, lr=Constant(1e-3)), Stage(epochs=1, lr=Constant(1e-4))),
     optimizer=AdamW(weight_decay=0.0),
@@ -98,9 +98,9 @@ class Sizes:
 
     def at(self, ms3d: Ms3dSpec) -> Any:
         """Return the network of the size that an MS3D has."""
-        if ms3d.code_dim == SMOKE_MS3D.code_dim:
+        if ms3d == SMOKE_MS3D:
             return self.smoke
-        return self.proxy if ms3d.code_dim == PROXY_MS3D.code_dim else self.paper
+        return self.proxy if ms3d == PROXY_MS3D else self.paper
 
 
 _SMALL_DENSENET = DenseNet3dSpec(block_layers=PROXY_DENSENET.block_layers, growth=PROXY_DENSENET.growth)

@@ -15,7 +15,6 @@ from lightning_modules.action_net.network import ActionNetwork
 from lightning_modules.backbones.resnet2d import RESNET50
 from lightning_modules.heads.nearest_centre import NearestCentre, weights_fingerprint
 from lightning_modules.layers.segment_network import BackboneSpec
-from lightning_modules.ms3d.network import FixedLength
 from lightning_modules.ms3d.repository import FillRepository
 from lightning_modules.recipe import Recipe
 
@@ -40,13 +39,6 @@ class ActionCodes(ActionNetwork):
         )
         self.feature_channels = spec.code_dim
         self.head.reset_parameters()
-        self.fixed_length: nn.Module = nn.Identity()
-        if spec.code_length is not None:
-            self.fixed_length = FixedLength(code_dim=spec.code_dim, length=spec.code_length)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Return codes ``(N, D)`` of clips ``(N, 3, T, H, W)``."""
-        return self.fixed_length(super().forward(clips))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +50,12 @@ class ActionCodesSpec:
         reduction: of the channels inside CE and ME.
         shift_divisor: each shifted group is one of so many parts of the channels.
         code_dim: D.
-        code_length: as :class:`~lightning_modules.ms3d.network.Ms3dSpec`'s.
     """
 
     backbone: BackboneSpec = RESNET50
     reduction: int = 16
     shift_divisor: int = 8
     code_dim: int = 256
-    code_length: float | None = None
 
     def build(self) -> ActionCodes:
         """Return the network: clips ``(N, 3, T, H, W)`` to codes ``(N, D)``."""

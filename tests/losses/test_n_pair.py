@@ -138,22 +138,63 @@ def test_a_memory_is_joined_by_each_batch_and_serves_once_every_class_has_some()
     memory, loss = CodeMemory(num_classes=9, size=8), NPair(memory=8)
     alone = NPair()(codes, labels)
     for _ in range(2):  # two codes of each class per batch, four make it ready
-        assert memory.sets() is None
+        assert memory.sets("cpu") is None
         torch.testing.assert_close(loss(codes, labels, memory), alone)
-    sets, classes = memory.sets() or (torch.empty(0), torch.empty(0))
+    sets, classes = memory.sets("cpu") or (torch.empty(0), torch.empty(0))
     assert sets.shape == (4, 3, 5) and classes.tolist() == [0, 3, 6]
     assert not torch.isclose(loss(codes, labels, memory)["loss_n_pair"], alone["loss_n_pair"])
     newcomers = loss(codes[:4], torch.tensor([1, 1, 2, 2]), memory)  # none of them is stored: their own batch serves
     torch.testing.assert_close(newcomers, NPair()(codes[:4], torch.tensor([1, 1, 2, 2])))
-    assert memory.sets() is None, "the new classes have two codes each"
+    assert memory.sets("cpu") is None, "the new classes have two codes each"
 
 
 def test_the_oldest_codes_make_room_and_none_has_a_gradient():
     memory = CodeMemory(num_classes=2, size=4)
     for value in range(6):
         memory.add(torch.full((2, 1), float(value), requires_grad=True), torch.tensor([0, 1]))
-    sets, _ = memory.sets() or (torch.empty(0), None)
-    assert sorted(sets[:, 0, 0].tolist()) == [2, 3, 4, 5] and not sets.requires_grad
+    sets, _ = memory.sets("cpu") or (torch.empty(0), None)
+    assert sets[:, 0, 0].tolist() == [2, 3, 4, 5] and not sets.requires_grad
+
+
+def test_a_class_with_more_codes_than_another_gives_its_latest():
+    memory = CodeMemory(num_classes=2, size=8)
+    for value in range(15):
+        memory.add(torch.tensor([[float(value)]]), torch.tensor([0]))
+    memory.add(torch.tensor([[20.0], [21.0], [22.0], [23.0]]), torch.tensor([1, 1, 1, 1]))
+    sets, _ = memory.sets("cpu") or (torch.empty(0), None)
+    assert sets[:, :, 0].tolist() == [[11, 20], [12, 21], [13, 22], [14, 23]]
+
+
+def test_a_memory_follows_the_device_of_the_codes():
+    memory, _ = stored(classes=2, sets=4, apart=1)
+    sets, classes = memory.sets("meta") or (torch.empty(0), torch.empty(0))
+    assert sets.device.type == classes.device.type == "meta"
+
+
+def test_with_a_memory_the_gradient_is_the_losss_slope():
+    codes, labels = batch()
+    memory, _ = stored(classes=5, sets=4)
+    leaf = codes.clone().requires_grad_()
+    state = memory.state_dict()
+
+    def value(given: torch.Tensor) -> torch.Tensor:
+        memory.load_state_dict(state)  # each call adds its codes
+        return NPair(length_penalty=0.0, memory=4)(given, labels, memory)["loss_n_pair"]
+
+    value(leaf).backward()
+    assert leaf.grad is not None and (leaf.grad.norm(dim=1) > 0).all(), "every clip is an anchor"
+    for place in ((0, 0), (5, 2), (7, 4)):
+        step = torch.zeros_like(codes)
+        step[place] = 1e-2
+        slope = float(value(codes + step) - value(codes - step)) / 2e-2
+        assert leaf.grad[place].item() == pytest.approx(slope, abs=2e-3)
+
+
+def test_half_precision_is_left_alone_under_autocast():
+    codes, labels = batch(dim=64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = NPair()(codes * 3, labels)
+    torch.testing.assert_close(inside, NPair()(codes * 3, labels), rtol=0, atol=0)
 
 
 def test_a_memory_goes_on_from_its_state_and_refuses_anothers():
@@ -162,7 +203,7 @@ def test_a_memory_goes_on_from_its_state_and_refuses_anothers():
     copy.load_state_dict(memory.state_dict())
     for held in (memory, copy):
         held.add(torch.ones(2, 5), torch.tensor([0, 1]))
-    torch.testing.assert_close(copy.sets(), memory.sets())
+    torch.testing.assert_close(copy.sets("cpu"), memory.sets("cpu"))
     with pytest.raises(ValueError, match="has 2 classes and 4 codes of each; this training keeps 4 of 3 classes"):
         CodeMemory(num_classes=3, size=4).load_state_dict(memory.state_dict())
     with pytest.raises(ValueError, match=r"size=0; accepted: 1 or more"):

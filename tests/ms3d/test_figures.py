@@ -10,7 +10,7 @@ from experiments.harness import main
 from experiments.harness.cell import Options
 from experiments.harness.figures import Cell
 from experiments.harness.resolve import evaluation
-from experiments.ms3d_ablations import CROSS_ENTROPY
+from experiments.ms3d_ablations import CROSS_ENTROPY, ONE_BATCH
 from experiments.ms3d_figure_convergence import draw, epochs_to
 from experiments.ms3d_figure_graph import connections
 from experiments.ms3d_figure_open_set import CELLS, MS3D, OpenSetScores, at_acceptance, auroc, interval, measured
@@ -28,10 +28,12 @@ def test_epochs_to_a_level_are_those_of_the_first_point_that_reaches_it():
 
 
 def test_levels_are_shares_of_what_cross_entropy_ends_with():
-    cells = [cell(CROSS_ENTROPY, s, [10, 20, 40]) for s in (0, 1)] + [cell(MS3D, s, [20, 40, 50]) for s in (0, 1)]
+    curves = {CROSS_ENTROPY: [10.0, 20, 40], MS3D: [20.0, 40, 50], ONE_BATCH: [5.0, 5, 5]}
+    cells = [cell(row, seed, values) for row, values in curves.items() for seed in (0, 1)]
     drawing = draw(cells, lambda cell: None)
     half = {n["row"]: n for n in drawing.numbers if n["share of cross-entropy's end"] == 0.5}
     assert half[MS3D]["level"] == "20.0"
+    assert half[ONE_BATCH]["seeds that reach it"] == "0 of 2"
     assert (half[MS3D]["epochs, mean over seeds"], half[CROSS_ENTROPY]["epochs, mean over seeds"]) == ("2.0", "4.0")
     with pytest.raises(ValueError, match="no val/top1"):
         draw([cell(MS3D, 0, [])], lambda cell: None)
@@ -61,6 +63,16 @@ def test_classes_never_trained_are_neither_predicted_nor_part_of_the_confidence(
     logits = np.array([[1.0, 0.0, 9.0]])
     linear = OpenSetScores(logits, np.array([0]), 1)
     assert linear.confidence("cross-entropy")[0] == pytest.approx(np.e / (np.e + 1))
+
+
+def test_a_video_that_could_not_be_decoded_is_wrong_and_the_least_sure():
+    scores = np.array([[-1.0, -4.0, -5.0], [np.nan] * 3, [-9.0, -8.0, -7.0]])
+    one = OpenSetScores(scores, np.array([0, 0, 2]), 1)
+    assert one.right.tolist() == [True, False, False]
+    for row in (MS3D, CROSS_ENTROPY):
+        confidence = one.confidence(row)
+        assert confidence[1] == -np.inf and np.isfinite(confidence[[0, 2]]).all()
+        assert auroc(confidence, np.array([True, False, True])) == 100.0
 
 
 def test_intervals_hold_the_value_and_shrink_with_more_videos(monkeypatch):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from experiments import ms3d_table1
 from experiments.ms3d_profiles import NETWORKS
 from lightning_modules.backbones.densenet3d import DenseNet3dSpec, SparseGraph
 from lightning_modules.ms3d.network import (
@@ -18,7 +20,7 @@ from lightning_modules.ms3d.network import (
     averaged_over_time,
     sparse_densenet,
 )
-from lightning_modules.ms3d.profiles import PROXY_MS3D, SLOW_FAST, SMOKE_MS3D
+from lightning_modules.ms3d.profiles import PROXY_MS3D, SMOKE_MS3D
 
 
 def costs(spec: Ms3dSpec) -> tuple[float, float]:
@@ -184,24 +186,32 @@ def test_averaging_over_time_is_adaptive_pooling_over_time():
         torch.testing.assert_close(averaged_over_time(maps, 8), F.adaptive_avg_pool3d(maps, (8, 4, 5)))
 
 
-def test_codes_of_a_fixed_length_have_it_over_the_batch_and_nothing_of_it_is_trained():
+def test_batch_normalised_codes_have_one_deviation_and_unit_ones_one_length_and_nothing_of_it_is_trained():
     torch.manual_seed(0)
-    spec = replace(SMOKE_MS3D, code_length=2.5)
-    network, clips = spec.build().train(), torch.randn(16, 3, 4, 32, 32)
-    codes = network(clips)
-    assert codes.square().sum(1).mean().sqrt().item() == pytest.approx(2.5, rel=1e-3)
+    clips = torch.randn(16, 3, 4, 32, 32)
+    batch = replace(SMOKE_MS3D, code_norm="batch", code_deviation=0.5).build().train()
+    codes = batch(clips)
+    torch.testing.assert_close(codes.std(0, correction=0), torch.full((16,), 0.5), rtol=1e-2, atol=0)
     torch.testing.assert_close(codes.mean(0), torch.zeros(16), atol=1e-5, rtol=0)
-    assert network(clips[:1]).shape == (1, 16), "one clip has no statistics of its own"
-    assert [p.shape for p in network.parameters()] == [p.shape for p in SMOKE_MS3D.build().parameters()]
-    with pytest.raises(ValueError, match=r"code_length=0; accepted: above 0, or None"):
-        replace(SMOKE_MS3D, code_length=0)
+    assert batch(clips[:1]).shape == (1, 16), "one clip has no statistics of its own"
+    unit, raw = (replace(SMOKE_MS3D, code_norm=norm).build() for norm in ("unit", None))
+    torch.testing.assert_close(unit(clips).norm(dim=1), torch.ones(16))
+    for network in (batch, unit):
+        assert [p.shape for p in network.parameters()] == [p.shape for p in raw.parameters()]
+    for wrong in (dict(code_norm="layer"), dict(code_deviation=0.0)):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}=.*accepted: "):
+            replace(SMOKE_MS3D, **wrong)
 
 
-def test_on_the_benchmark_ms3d_has_the_share_of_slow_fasts_parameters_that_it_has_at_full_size():
-    def share(size: str) -> float:
+def test_table_1_says_what_share_of_the_other_networks_parameters_ms3d_has_at_both_sizes():
+    def parameters(spec) -> int:
         with torch.device("meta"):
-            ours, other = {"paper": Ms3dSpec(), "proxy": PROXY_MS3D}[size].build(), getattr(SLOW_FAST, size).build()
-        return sum(p.numel() for p in ours.parameters()) / sum(p.numel() for p in other.parameters())
+            return sum(p.numel() for p in spec.build().parameters())
 
-    assert share("paper") == pytest.approx(0.30, abs=0.01)
-    assert share("proxy") == pytest.approx(share("paper"), abs=0.03)
+    [note] = (note for note in ms3d_table1.TABLE.notes if note.startswith("Parameters of MS3D over theirs"))
+    said = re.findall(r"([\w-]+) (\d\.\d\d) and (\d\.\d\d)", note.replace("\n", " "))
+    assert len(said) == 6
+    for label, paper, proxy in said:
+        sizes = NETWORKS[label]
+        shares = parameters(Ms3dSpec()) / parameters(sizes.paper), parameters(PROXY_MS3D) / parameters(sizes.proxy)
+        assert (f"{shares[0]:.2f}", f"{shares[1]:.2f}") == (paper, proxy), label

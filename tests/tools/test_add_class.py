@@ -64,6 +64,9 @@ def test_a_new_class_is_the_mean_of_its_videos_codes_and_the_others_stay(tmp_pat
     assert not torch.allclose(codes, own), "the mean of both is another centre than one of them"
     assert main([str(out), "jump", videos[1], "--detector", "motion"]) == 0  # it grows again, tailored, beside itself
     assert load_checkpoint_module(tmp_path / "grown_with_jump.ckpt")[1].class_names[-2:] == ("wave", "jump")
+    assert main([str(path), "push/pull it", videos[0], "--whole-frames"]) == 0
+    [named] = path.parent.glob("*_with_push_pull_it.ckpt")
+    assert load_checkpoint_module(named)[1].class_names[-1] == "push/pull it"
 
 
 def test_what_cannot_grow_is_refused(tmp_path, capsys):
@@ -81,6 +84,10 @@ def test_what_cannot_grow_is_refused(tmp_path, capsys):
         ([str(path), "wave", str(tmp_path / "nowhere.mp4"), "--whole-frames"], "nowhere.mp4"),
         ([str(path), "wave", str(tmp_path / "broken.mp4"), "--whole-frames"], "broken.mp4"),
         ([str(linear), "wave", *videos], "a Linear judges its classes"),
+        (
+            [str(path), "wave", *videos, "--out", str(tmp_path / "no/file.ckpt")],
+            f"there is no folder {tmp_path / 'no'}",
+        ),
     ):
         assert main(given) == 1
         assert message in capsys.readouterr().err

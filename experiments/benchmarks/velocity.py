@@ -4,7 +4,8 @@ Full-size networks with 400 classes and random weights, one video at a time, its
 frames of 320 x 240, ten seconds of a Kinetics video. What is timed is all that follows: rates and sampling, tailoring
 (MS3D), scaling and cropping, the network, and the nearest class centre or the classifier. All take turns in one
 process, in another order each round. One view is timed; what a network's own paper tests with is multiplied. Writes
-results/benchmarks/velocity.md and .json.
+results/benchmarks/velocity_ms3d_table1.md and .json, of which the table's script takes the videos per second: a network
+that has changed since has none there.
 
 Run: python experiments/benchmarks/velocity.py [--rounds N] [--threads N] [--only NAME ...]      (some minutes)
 """
@@ -27,9 +28,12 @@ from datamodules.video import Video
 from datamodules.video_sampling import collate
 from experiments.benchmarks.turns import Turn, take_turns
 from experiments.harness import Build
+from experiments.harness.measure import network_as_run
+from experiments.harness.measurements import velocity_name
 from experiments.harness.provenance import hardware, versions
 from experiments.harness.store import results_folder, write_atomic
 from experiments.ms3d_profiles import MS3D, NETWORKS, SLOW_FAST, VELOCITY, own_clips
+from experiments.ms3d_table1 import TABLE
 from lightning_modules.ms3d import Ms3d, profiles
 
 NUM_CLASSES = 400
@@ -104,7 +108,8 @@ def record(times: Mapping[str, Sequence[Turn]], threads: int) -> dict[str, Any]:
         ratios = [other.wall_ms / own.wall_ms for own, other in zip(turns, times[MS3D], strict=True)]
         views = VIEWS.get(label, 1)
         rows.append({
-            "network": label,
+            "row": label,
+            "network": network_as_run(TABLE, TABLE.row(label), "paper").key,
             "published_videos_per_sec": VELOCITY.get(label),
             "seconds_per_view": round(seconds[label], 4),
             "videos_per_sec_one_view": round(1 / seconds[label], 4),
@@ -118,13 +123,13 @@ def record(times: Mapping[str, Sequence[Turn]], threads: int) -> dict[str, Any]:
         "rounds": len(times[MS3D]),
         "hardware": hardware(),
         "versions": versions(),
-        "networks": rows,
+        "rows": rows,
     }
 
 
 def verdict(found: Mapping[str, Any]) -> str:
     """Say of the published claim whether MS3D judges more videos per second than SlowFast by its paper's views."""
-    rows = {row["network"]: row for row in found["networks"]}
+    rows = {row["row"]: row for row in found["rows"]}
     if SLOW_FAST not in rows:
         return f"{CLAIM}: not measured, {SLOW_FAST} was left out"
     ratio = rows[MS3D]["videos_per_sec"] / rows[SLOW_FAST]["videos_per_sec"]
@@ -149,9 +154,9 @@ def markdown(found: Mapping[str, Any]) -> str:
         "| | published, videos/s | s per view | videos/s, one view | × MS3D, one view | its paper's views | videos/s |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for row in found["networks"]:
+    for row in found["rows"]:
         lines.append(
-            f"| {row['network']} | {row['published_videos_per_sec'] or '–'} | {row['seconds_per_view']:.2f} | "
+            f"| {row['row']} | {row['published_videos_per_sec'] or '–'} | {row['seconds_per_view']:.2f} | "
             f"{row['videos_per_sec_one_view']:.3f} | {row['times_ms3d_one_view']:.2f} | {row['views']} | "
             f"{row['videos_per_sec']:.3f} |"
         )
@@ -174,8 +179,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     turns = take_turns(ready, turns=given.rounds, warm_up=1)
     found = record(dict(zip(labels, turns, strict=True)), given.threads)
     out = given.out or results_folder() / "benchmarks"
-    write_atomic(out / "velocity.json", json.dumps(found, indent=1) + "\n")
-    write_atomic(out / "velocity.md", markdown(found))
+    name = velocity_name(TABLE)
+    write_atomic(out / f"{name}.json", json.dumps(found, indent=1) + "\n")
+    write_atomic(out / f"{name}.md", markdown(found))
     print(markdown(found))
 
 

@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.harness.build import with_fields
 from experiments.harness.cell import Options, fingerprint, plain
 from experiments.harness.ensemble import members_of_ensemble
-from experiments.harness.latency import latency_ms
+from experiments.harness.measurements import latency_ms, videos_per_sec
 from experiments.harness.ptflops_rule import ptflops
 from experiments.harness.resolve import data_build, module_build, protocol_build
-from experiments.harness.spec import AS_RUN_METRICS, Build, Column, Row, Table
+from experiments.harness.spec import AS_RUN_METRICS, MEASURED_METRICS, Build, Column, Row, Table
 from lightning_modules.layers.folding import folded_parameters
 
 GIGA = 1e9
@@ -173,9 +173,11 @@ def _network_costs(module: Any, shape: tuple[int, ...]) -> dict[str, float]:
 
 
 def known_cost(table: Table, row: Row, column: Column, profile: str) -> float | None:
-    """Return a row's value in a column of costs; None for a latency that was not measured, or of another network."""
+    """Return a row's value in a column of costs; None for what was not measured, or of another network."""
     if column.metric == "latency_ms":
         return latency_ms(table, row, profile, network_as_run(table, row, profile).key)
+    if column.metric == "videos_per_sec":
+        return videos_per_sec(table, row, network_as_run(table, row, "paper").key)
     return cost_value(table, row, column, profile)
 
 
@@ -198,7 +200,7 @@ def cost_value(table: Table, row: Row, column: Column, profile: str = "paper") -
         if found is None:
             raise ValueError(f"{table.id}, row {row.label!r}: has no value in {column.key!r}")
         return found
-    if not column.is_cost or column.metric == "latency_ms":
+    if not column.is_cost or column.metric in MEASURED_METRICS:
         raise ValueError(f"{table.id}, column {column.key!r}: no cost that could be counted")
     if column.metric in AS_RUN_METRICS:
         run = costs_as_run(table, row, profile)

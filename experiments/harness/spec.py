@@ -31,7 +31,11 @@ __all__ = [
 PROFILES = ("smoke", "proxy", "paper")
 ACCURACY_METRICS = ("top1", "top5", "mean_class_acc", "map")
 AS_RUN_METRICS = ("run_mmacs", "run_params_k", "latency_ms")
-COST_METRICS = ("params_m", "folded_params_m", "gmacs", "gflops", "num_frames", "num_views", *AS_RUN_METRICS)
+MEASURED_METRICS = ("latency_ms", "videos_per_sec")
+COST_METRICS = (
+    *("params_m", "folded_params_m", "gmacs", "gflops", "num_frames", "num_views", "videos_per_sec"),
+    *AS_RUN_METRICS,
+)
 DERIVED = "derived"
 COST_RULES = ("torch", "fvcore", "ptflops")
 RELATIONS = (">", "~")
@@ -48,9 +52,9 @@ class Column:
     Args:
         title: printed head.
         metric: one of ``top1``, ``top5``, ``mean_class_acc``, ``map`` (percent), or a cost: ``params_m``,
-            ``folded_params_m``, ``gmacs``, ``gflops``, ``num_frames`` of a clip, ``num_views`` of a test video; of the
-            network as the profile runs it: ``run_mmacs``, ``run_params_k`` (millions, thousands) and the measured
-            ``latency_ms`` (``latency.py``); or ``derived``.
+            ``folded_params_m``, ``gmacs``, ``gflops``, ``num_frames`` of a clip, ``num_views`` of a test video, the
+            measured ``videos_per_sec``; of the network as the profile runs it: ``run_mmacs``, ``run_params_k``
+            (millions, thousands) and the measured ``latency_ms`` (``measurements.py``); or ``derived``.
         group: printed head over several columns, usually the data set.
         data: the data module; several, whose values are averaged (the official splits of one set); None for a cost
             and for what is derived.

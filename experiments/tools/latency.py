@@ -24,8 +24,8 @@ from experiments.__main__ import scripts, table_of
 from experiments.benchmarks.records import measured_with, ratio, times_of, write_record
 from experiments.benchmarks.turns import take_turns
 from experiments.deploy.inference import ScoreNetwork
-from experiments.harness.latency import record_name
 from experiments.harness.measure import build_as_run, network_as_run
+from experiments.harness.measurements import record_name
 from experiments.harness.spec import PROFILES, Row, Table
 
 WARM_UP = 2

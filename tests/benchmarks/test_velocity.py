@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,14 @@ import torch
 from experiments.benchmarks import velocity
 from experiments.benchmarks.turns import Turn
 from experiments.benchmarks.velocity import markdown, moving_video, prepared, record, verdict
+from experiments.harness.measure import known_cost
+from experiments.harness.store import REPOSITORY, RESULTS_VARIABLE
 from experiments.ms3d_profiles import MS3D, SLOW_FAST
+from experiments.ms3d_table1 import TABLE
 from lightning_modules.ms3d import Ms3d
 from lightning_modules.ms3d.profiles import SMOKE_MS3D
+
+COMMITTED = REPOSITORY / "results/benchmarks/velocity_ms3d_table1.json"
 
 
 def turns(*milliseconds: float) -> list[Turn]:
@@ -20,7 +27,7 @@ def turns(*milliseconds: float) -> list[Turn]:
 
 def test_videos_per_second_are_those_of_the_median_and_of_all_views():
     found = record({MS3D: turns(100, 200, 900), SLOW_FAST: turns(50, 100, 300)}, threads=1)
-    own, other = found["networks"]
+    own, other = found["rows"]
     assert own["videos_per_sec_one_view"] == own["videos_per_sec"] == 5.0 and own["times_ms3d_one_view"] == 1.0
     assert other["videos_per_sec_one_view"] == 10.0 and other["views"] == 30
     assert other["videos_per_sec"] == pytest.approx(10 / 30, abs=1e-4)
@@ -46,3 +53,31 @@ def test_what_is_timed_samples_scales_and_judges_one_view(monkeypatch):
     for label in (MS3D, "ResNet3D"):
         prepared(label, frames)()
     assert seen == [(1, 1, 3, 49, 224, 224), (1, 1, 3, 16, 112, 112)]
+
+
+def test_the_table_takes_its_velocity_from_the_record_and_from_no_other_network(tmp_path, monkeypatch):
+    monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
+    column = TABLE.column("Velocity (videos/s)")
+    found = record({MS3D: turns(500), SLOW_FAST: turns(100)}, threads=1)
+    (tmp_path / "benchmarks").mkdir()
+    path = tmp_path / "benchmarks" / "velocity_ms3d_table1.json"
+
+    def value(label: str) -> float | None:
+        return known_cost(TABLE, TABLE.row(label), column, "proxy")
+
+    assert value(MS3D) is None, "nothing was measured"
+    path.write_text(json.dumps(found))
+    assert (value(MS3D), value(SLOW_FAST), value("ECO")) == (2.0, pytest.approx(10 / 30, abs=1e-4), None)
+    found["rows"][0]["network"] = "another"
+    path.write_text(json.dumps(found))
+    assert value(MS3D) is None
+    path.write_text("{")
+    with pytest.raises(ValueError, match=r"velocity_ms3d_table1\.json is damaged"):
+        value(MS3D)
+
+
+@pytest.mark.skipif(not COMMITTED.exists(), reason="no velocities are committed")
+def test_the_committed_record_says_what_the_tables_note_says():
+    rows = {row["row"]: row for row in json.loads(COMMITTED.read_text())["rows"]}
+    assert rows[SLOW_FAST]["views"] == 30 and rows[MS3D]["views"] == 1
+    assert rows[SLOW_FAST]["times_ms3d_one_view"] > 1, "by one view each Slow-Fast is the faster"

@@ -61,11 +61,13 @@ MODULES = {
     "ms3d": Start("experiments.ms3d_ablations", "whole frames (no tailoring)", "Kinetics/Top-1"),
     "vipriors": Start("experiments.vipriors_table1", "SlowFast 3DResNet 50", "mod-UCF101, validation/Acc(%)"),
 }
+ALIASES = {"slowfast": "vipriors"}  # by its network's name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, test, render and say where the weights are; return the exit status."""
     given = parser().parse_args(argv)
+    given.module = ALIASES.get(given.module, given.module)
     try:
         if not given.data_root.is_dir():
             raise ValueError(f"--data-root {given.data_root}: no such folder")
@@ -99,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parse.add_argument("--module", choices=tuple(MODULES), required=True, help="which paper's network")
+    parse.add_argument("--module", choices=(*MODULES, *ALIASES), required=True, help="which paper's network")
     parse.add_argument("--data", choices=tuple(arguments.OWN_DATA), default="folder")
     parse.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder of your videos")
     parse.add_argument("--lists", type=Path, metavar="DIR", help="with --data csv: where the lists are (default: DIR)")

@@ -34,7 +34,7 @@ def epochs_of(parts: list[int], total: int) -> list[int]:
     return [part.epochs for part in finetune.shortened([Part(n) for n in parts], epochs=total)]
 
 
-@pytest.mark.parametrize("module", finetune.MODULES)
+@pytest.mark.parametrize("module", (*finetune.MODULES, "slowfast"))
 def test_every_network_is_offered_on_own_videos(module, tmp_path, results, capsys):
     root = write_own_videos(tmp_path / "videos", train=3)
     assert tune(root, "--dry-run", "--epochs", "9", module=module) == 0

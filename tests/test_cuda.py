@@ -17,6 +17,8 @@ from experiments.harness.runner import Runtime, build_data, load_trained, run
 from experiments.harness.store import Store
 from experiments.harness.tracking import Tracking
 from lightning_modules.base import ClipClassifier
+from lightning_modules.losses.code_memory import CodeMemory
+from lightning_modules.losses.n_pair import NPair
 from tests.deploy.test_every_paper import ROWS, network_of
 
 pytestmark = [
@@ -111,3 +113,15 @@ def test_a_compiled_network_scores_alike(name: str):
         module.network.compile()
         found = module(clips)
     assert (found - expected).abs().max() <= 1e-3 * max(1.0, float(expected.max() - expected.min()))
+
+
+def test_codes_remembered_on_the_processor_are_compared_on_the_gpu():
+    codes, labels = torch.randn(8, 5, device="cuda"), torch.arange(4, device="cuda").repeat_interleave(2)
+    memory, read = CodeMemory(num_classes=4, size=4), CodeMemory(num_classes=4, size=4)
+    for _ in range(2):
+        memory.add(codes.cpu(), labels.cpu())
+    read.load_state_dict(memory.state_dict())  # as a checkpoint is read: onto the processor
+    loss = NPair(memory=4)
+    expected = loss(codes.cpu(), labels.cpu(), memory)
+    found = {name: term.cpu() for name, term in loss(codes, labels, read).items()}
+    torch.testing.assert_close(found, expected)

@@ -57,7 +57,7 @@ def test_what_is_timed_samples_scales_and_judges_one_view(monkeypatch):
 
 def test_the_table_takes_its_velocity_from_the_record_and_from_no_other_network(tmp_path, monkeypatch):
     monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
-    column = TABLE.column("Velocity (videos/s)")
+    column = TABLE.column("Velocity (vps)")
     found = record({MS3D: turns(500), SLOW_FAST: turns(100)}, threads=1)
     (tmp_path / "benchmarks").mkdir()
     path = tmp_path / "benchmarks" / "velocity_ms3d_table1.json"

@@ -12,8 +12,10 @@ from datamodules.ms3d import AUGMENTATION, PROXY_DATA, Ms3dData
 from experiments import ms3d_ablations, ms3d_table1, ms3d_table2, ms3d_table3
 from experiments.harness import build_module
 from experiments.harness.cell import Options
+from experiments.harness.evidence_file import read_evidence
 from experiments.harness.measure import clip_shape
 from experiments.harness.resolve import evaluation, initialisations
+from experiments.harness.store import REPOSITORY
 from experiments.ms3d_profiles import KINETICS_MEMBER, MS3D, NETWORKS, R3D18, SLOW_FAST
 from lightning_modules.ms3d import profiles
 from lightning_modules.ms3d.network import Ms3dSpec
@@ -139,3 +141,12 @@ def test_on_the_benchmark_rates_are_nearly_uniform_as_the_ablations_say():
     apart = [np.abs(own - 1 / len(own)).sum() / 2 for own in found]  # total variation
     assert 0.02 < np.mean(apart) < 0.15
     assert all(max(data.pathway_frames) > len(own) / 2 for own in found), "the fast pathway takes most of the steps"
+
+
+def test_what_table_1s_note_says_of_the_result_is_in_the_result():
+    evidence = read_evidence(REPOSITORY / "results" / "ms3d" / "table1.proxy.json")
+    at_last: dict[str, list[float]] = {}
+    for cell in evidence["cells"]:
+        at_last.setdefault(cell["rows"][0], []).append(cell["curves"]["train/top1"][-1][1])
+    best = max(at_last.pop(MS3D))
+    assert at_last and all(best < min(values) for values in at_last.values()), "it learns its clips less well"

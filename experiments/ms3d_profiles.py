@@ -35,7 +35,8 @@ NETWORKS: Mapping[str, Sizes] = {
     SLOW_FAST: profiles.SLOW_FAST,
 }
 LOSS_NOTE = (
-    "On the benchmark MS3D's loss takes its positives from the last 32 codes of each class, and codes are "
+    f"On the benchmark MS3D's loss takes its positives from the last {profiles.PROXY_LOSS.memory} codes of each class, "
+    "and codes are "
     "batch-normalised: as published it stays at chance for half of so short a training (a row of ms3d_ablations)."
 )
 VELOCITY = {"C3D": "< 0.5", "I3D": "-", "T3D": "7.4", "ECO": "20.8", SLOW_FAST: "0.9", MS3D: "11.9"}  # Table I, printed

@@ -52,7 +52,7 @@ TABLE = Table(
         "paper states neither hardware nor protocol. One view is timed and multiplied by those that a network's own "
         "paper tests with, 30 for Slow-Fast, 1 for MS3D: M15 hangs on that, by one view each Slow-Fast is the faster. "
         f'The paper prints "{VELOCITY["C3D"]}" for C3D and "{VELOCITY["I3D"]}" for I3D.',
-        "\"MS3D doesn't achieve optimal results\" stands beside the table's best Top-1; it fits Top-5 alone.",
+        "That MS3D \"doesn't achieve optimal results\" stands beside the table's best Top-1; it fits Top-5 alone.",
         "All seeds share one random graph and one fixed kernel (seed 0 of each): the intervals are over "
         "initialisations, the order of the data and the videos.",
         "On the benchmark MS3D's frames are drawn almost evenly and its crops are almost whole frames: ms3d_ablations.",

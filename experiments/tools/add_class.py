@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     suffix = re.sub(r"[^\w.-]+", "_", given.name)  # "push/pull" is no file's name
     out = given.out or given.checkpoint.with_name(f"{given.checkpoint.stem}_with_{suffix}.ckpt")
     try:
-        if not out.parent.is_dir():
+        if given.out is not None and not out.parent.is_dir():
             raise ValueError(f"--out {out}: there is no folder {out.parent}")
         detector = _detector(given.detector, given.weights)
         grown = grown_checkpoint(given.checkpoint, given.name, given.videos, detector, whole=given.whole_frames)

@@ -83,6 +83,7 @@ def test_what_cannot_grow_is_refused(tmp_path, capsys):
         ([str(tmp_path / "foreign.ckpt"), "wave", *videos], "filled by another network"),
         ([str(path), "wave", str(tmp_path / "nowhere.mp4"), "--whole-frames"], "nowhere.mp4"),
         ([str(path), "wave", str(tmp_path / "broken.mp4"), "--whole-frames"], "broken.mp4"),
+        ([str(tmp_path / "nowhere/x.ckpt"), "wave", *videos], "x.ckpt: no such checkpoint"),
         ([str(linear), "wave", *videos], "a Linear judges its classes"),
         (
             [str(path), "wave", *videos, "--out", str(tmp_path / "no/file.ckpt")],

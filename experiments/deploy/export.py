@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from datamodules.batch import InputSpec
+from experiments.deploy.channels_last import pool_in_place
 from experiments.deploy.exported import (
     INPUT,
     MANIFEST,
@@ -135,6 +136,8 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 def _openvino(program: torch.export.ExportedProgram, path: Path, metadata: dict[str, str]) -> None:
     with quiet_openvino() as openvino:
         model = openvino.convert_model(program)
+        model.reshape([-1, *program.example_inputs[0][0].shape[1:]])  # the conversion forgets all sizes but channels
+        pool_in_place(model)
         model.inputs[0].get_tensor().set_names({INPUT})
         model.outputs[0].get_tensor().set_names({OUTPUT})
         for name, text in metadata.items():

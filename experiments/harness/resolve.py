@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datamodules.data_fingerprint import data_fingerprint
+from datamodules.data_fingerprint import data_fingerprint, files_beside
 from datamodules.datasets.given_video import GivenVideo
 from datamodules.datasets.joint import Joint, needs_root, root_of
 from datamodules.decode_index import size_on_disk
@@ -139,7 +139,7 @@ def _training(
         seed=seed,
         init=init,
         data_root=root,
-        data_fingerprint="" if root is None else data_fingerprint(source, root),
+        data_fingerprint="" if root is None else data_fingerprint(source, root, files_beside(data.resolved())),
         limit_batches=options.limit_batches,
         val_every=profile.val_every,
         profile=options.profile,

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.data_fingerprint import data_fingerprint
+from datamodules.data_fingerprint import data_fingerprint, files_beside
+from datamodules.synthetic.stand_ins import stand_in
+from datamodules.transforms import Compose, CrossNorm, ImageMixUp, OneOf, ShortSide
+from datamodules.transforms.tailor import Tailor
 from datamodules.video import Video
 
 
@@ -71,3 +74,60 @@ def test_a_set_without_a_validation_list_has_one_all_the_same(listed: Listed, tm
     assert data_fingerprint(replace(listed, val=None), tmp_path) == data_fingerprint(replace(listed, val=()), tmp_path)
     with pytest.raises(FileNotFoundError):
         data_fingerprint(replace(listed, test=None), tmp_path)
+
+
+BESIDE = (Path("boxes.npz"), Path("mix_up_images"))
+
+
+def fingerprint_beside(listed: Listed, root: Path) -> str:
+    data_fingerprint.cache_clear()
+    return data_fingerprint(listed, root, BESIDE)
+
+
+def test_what_lies_beside_the_videos_counts_for_those_who_read_it(listed: Listed, tmp_path: Path):
+    """Boxes of another detector make another result: the cell must not be taken as done."""
+    without, missing = data_fingerprint(listed, tmp_path), fingerprint_beside(listed, tmp_path)
+    (tmp_path / "boxes.npz").write_bytes(b"first")
+    first = fingerprint_beside(listed, tmp_path)
+    (tmp_path / "boxes.npz").write_bytes(b"other")
+    other = fingerprint_beside(listed, tmp_path)
+    (tmp_path / "mix_up_images" / "cats").mkdir(parents=True)
+    (tmp_path / "mix_up_images" / "cats" / "1.jpg").write_bytes(b"cat")
+    with_images = fingerprint_beside(listed, tmp_path)
+    (tmp_path / "mix_up_images" / "cats" / "2.jpg").write_bytes(b"cat")
+    assert len({without, missing, first, other, with_images, fingerprint_beside(listed, tmp_path)}) == 6
+    data_fingerprint.cache_clear()
+    assert data_fingerprint(listed, tmp_path) == without, "whoever does not read them is not concerned"
+
+
+def test_files_elsewhere_count_too(listed: Listed, tmp_path: Path):
+    elsewhere = tmp_path / "elsewhere" / "pool.txt"
+    before = data_fingerprint(listed, tmp_path, (elsewhere,))
+    elsewhere.parent.mkdir()
+    elsewhere.write_text("1,1,1 1,1,1")
+    data_fingerprint.cache_clear()
+    assert data_fingerprint(listed, tmp_path, (elsewhere,)) != before
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (dict(augmentation=(ShortSide(size=8),)), []),
+        (dict(), []),
+        (dict(tailor=None), []),
+        (dict(tailor=Tailor()), ["boxes.npz"]),
+        (dict(augmentation=(CrossNorm(),)), ["cross_norm_pool.txt"]),
+        (dict(augmentation=(OneOf((1.0, Compose(ImageMixUp()))),), tailor=Tailor()), ["mix_up_images", "boxes.npz"]),
+        (dict(augmentation=(ImageMixUp(images=stand_in("ImageNet")),)), []),
+    ],
+)
+def test_a_data_module_says_what_it_reads_beside_the_videos(arguments: dict, expected: list[str]):
+    assert files_beside(arguments) == tuple(map(Path, expected))
+
+
+def test_a_pool_that_was_named_stands_for_itself(tmp_path: Path):
+    pools = (tmp_path / "a.txt", tmp_path / "b.txt")
+    for pool in pools:
+        pool.write_text("90,90,90 40,40,40\n")
+    assert files_beside(dict(augmentation=(CrossNorm(pool=pools[0]),))) == pools[:1]
+    assert files_beside(dict(augmentation=(CrossNorm(pool=pools),))) == pools

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from datamodules.data_fingerprint import data_fingerprint
+from datamodules.transforms.tailor import Tailor
 from experiments.harness import cell as cell_module
 from experiments.harness.cell import Training, fingerprint, plain
 from experiments.harness.resolve import control, root_of
@@ -223,6 +224,29 @@ def test_a_training_on_files_depends_on_them_and_not_on_where_they_are(tmp_path:
     data_fingerprint.cache_clear()
     (tmp_path / "two/test/b").write_bytes(b"longer than before")
     assert training(data=Files(name="mine"), data_root=tmp_path / "two") != found[0]
+
+
+class BoxData(Data):
+    def __init__(
+        self, *, source: Any, tailor: Any, batch_size: int, seed: int, data_root: Path | None, num_workers: int
+    ) -> None: ...
+
+
+def test_a_training_depends_on_the_boxes_if_it_reads_them(tmp_path: Path):
+    def trained(data: Build) -> Training:
+        data_fingerprint.cache_clear()
+        made = table(
+            columns=(Column(title="Top-1", metric="top1", data=data),),
+            rows=tuple(dataclasses.replace(row, published=("1",)) for row in table().rows),
+            init=None,
+            claims=(),
+        )
+        return training(made, column="Top-1", profile="paper", data_root=root)
+
+    root, cut, whole = on_disk(tmp_path), Build(BoxData, source=Files(), tailor=Tailor()), Build(Data, source=Files())
+    before, apart = trained(cut), trained(whole)
+    (root / "boxes.npz").write_bytes(b"of another detector")
+    assert trained(cut) != before and trained(whole) == apart
 
 
 def test_a_limited_run_visits_every_stage_once():

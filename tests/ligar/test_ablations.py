@@ -54,6 +54,7 @@ def changes(row: Row, profile: str) -> set[str]:
 CHANGED = {
     script.PAIRS: {"clips_per_video", "augmentation"},
     script.AUGMIX: {"clips_per_video", "augmentation", "consistency"},
+    script.AUGMIX_ACS: {"clips_per_video", "augmentation", "consistency", "clip_selection"},
     script.ONE_HEAD: {"init"},
     script.RSC: {"self_challenging"},
     script.CROSS_NORM: {"augmentation"},
@@ -70,6 +71,9 @@ CHANGED = {
     script.MEAN_POOLING: {"global_path", "init"},
     script.NO_AGC: {"recipe"},
     script.PLAIN_COSINE: {"recipe"},
+    script.NO_LOCAL_PUSH: {"local_push"},
+    script.NO_CENTRE_PUSH: {"center_push"},
+    script.NO_PENALTY: {"class_loss"},
     script.ACS: {"clip_selection"},
     script.ACS_80: {"clip_selection"},
     script.ACS_IGNORE: {"clip_selection"},
@@ -87,7 +91,7 @@ SAME_AS_BASE = {
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.label)
 def test_a_row_changes_what_it_says_and_nothing_else(row: Row, profile: str):
     expected = set() if row.label in SAME_AS_BASE[profile] else set(CHANGED[row.label])
-    if profile == "paper" and row.label in (script.PAIRS, script.AUGMIX):
+    if profile == "paper" and row.label in (script.PAIRS, script.AUGMIX, script.AUGMIX_ACS):
         expected -= {"augmentation"}
     assert changes(row, profile) == expected
 
@@ -135,6 +139,16 @@ def test_the_plain_cosine_differs_in_its_exponent_alone():
     annealed = [stage.lr for stage in plain if isinstance(stage.lr, CosineAnnealing)]
     assert annealed and all(lr.alpha == 1.0 for lr in annealed)
     assert [type(stage.lr) for stage in plain] == [type(stage.lr) for stage in stages]
+
+
+def test_a_row_without_a_loss_has_all_others():
+    where = column(TABLE.row(script.BASE))
+    base = arguments(TABLE.row(script.BASE), where, "paper")
+    for label, name in ((script.NO_LOCAL_PUSH, "local_push"), (script.NO_CENTRE_PUSH, "center_push")):
+        assert base[name] is not None and arguments(TABLE.row(label), where, "paper")[name] is None
+    without = arguments(TABLE.row(script.NO_PENALTY), where, "paper")["class_loss"]
+    assert without.confidence_penalty == 0 < base["class_loss"].confidence_penalty
+    assert without.margin == base["class_loss"].margin
 
 
 def test_every_claim_of_the_text_is_judged_or_said_to_be_left_out():

@@ -32,12 +32,13 @@ def conditions_section(evidence: Mapping[str, Any]) -> str:
         lines.append(f"trained with {conditions['batch_size']} videos per batch instead of the recipe's")
     if conditions["checkpoint"]:
         lines.append(f"trained weights taken from {conditions['checkpoint']}; nothing was trained here")
-        lines += sorted({cell["initialised"] for cell in evidence["cells"]})
     for name, file in conditions["init_files"].items():
         lines.append(f"initialisation {name}: {'from scratch' if file == 'none' else file}")
     if conditions["init_checkpoint"]:
         start = "from scratch" if conditions["init_checkpoint"] == "none" else f"from {conditions['init_checkpoint']}"
         lines.append(f"started {start} instead of the table's initialisation")
+    if conditions["checkpoint"] or conditions["init_files"] or conditions["init_checkpoint"]:
+        lines += sorted({cell["initialised"] for cell in evidence["cells"]})
     lines += [
         f"pre-training {one['name']}, seed {one['seed']}: {one['epochs']} epochs, held-out top-1 {one['top1']:.1f} %"
         for one in evidence["starts"]

@@ -63,6 +63,26 @@ def test_weights_of_other_classes_or_networks_are_refused_by_file(tmp_path: Path
         run(given(path), runtime(tmp_path / "runs"))
 
 
+def test_the_label_order_of_a_file_of_other_origin_counts_where_it_has_one(tmp_path: Path):
+    names = list(SCENES.class_names())
+    turned = checkpoint(tmp_path / "turned.pt", meta={"CLASSES": [names[1], names[0], *names[2:]]})
+    with pytest.raises(ValueError, match=f"turned.pt: .*another label order: class 0 is '{names[1]}' there"):
+        run(given(turned), runtime(tmp_path / "turned"))
+    told = run(given(checkpoint(tmp_path / "told.pt", meta={"CLASSES": names})), runtime(tmp_path / "told"))
+    assert "labels" not in told["initialised"]
+    for name, meta, said in (
+        ("none", {"CLASSES": None}, "; its labels are not in the file and taken to be in our order"),
+        ("odd", "epoch 3", "; its labels are not in the file and taken to be in our order"),
+        (
+            "other",
+            {"CLASSES": list("wxyz")},
+            "; its labels are named otherwise there (w, ...) and taken to be in our order",
+        ),
+    ):
+        record = run(given(checkpoint(tmp_path / f"{name}.pt", meta=meta)), runtime(tmp_path / name))
+        assert record["initialised"].endswith(said)
+
+
 def test_a_head_of_another_size_is_refused_with_both_sizes(tmp_path: Path):
     other = ligar(SCENES, num_classes=7)
     path = tmp_path / "weights.pt"

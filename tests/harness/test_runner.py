@@ -292,7 +292,10 @@ def test_what_a_starting_checkpoint_lacks_is_on_record(pretrained, tmp_path):
     torch.save({"state_dict": state}, tmp_path / "given.ckpt")
     record = run(training(init=tmp_path / "given.ckpt"), runtime(tmp_path))
     loaded = len(backbone(state)) - 2
-    assert record["initialised"] == f"{loaded} tensors loaded, 1 missing, 1 of another shape, 1 unused"
+    assert record["initialised"] == (
+        f"{loaded} tensors loaded, 1 missing, 1 of another shape, 1 unused; missing: backbone.out.0.weight; "
+        "of another shape: backbone.stem.0.weight; unused: backbone.fifth_wheel"
+    )
 
 
 def test_an_untrained_start_is_an_error_that_names_the_file(tmp_path):

@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from datamodules.base import IMAGENET_MEAN, IMAGENET_STD
+from datamodules.datasets.folder import Folder
+from datamodules.video import write_video
+from experiments import ligar_table4
+from experiments.harness.cell import Options
+from experiments.harness.evidence import gather
+from experiments.harness.render import to_markdown
+from experiments.harness.runner import build_data, run
+from experiments.harness.table_cells import TableCells
 from lightning_modules.checkpoints import load_backbone, load_network
 from lightning_modules.layers.inverted_residual import BlockSpec
 from lightning_modules.ligar.network import CANONICAL, LARGE, LigarNetwork
 from lightning_modules.ligar.weights import convert
 from tests.shape_seed import fill
+from tests.tiny_cells import runtime
 
 EXPANDED_13 = 960  # channels in images' block 13, where the authors have 672
 
@@ -378,3 +389,40 @@ def test_an_unknown_layout_and_another_depth_are_refused_by_name():
         convert(images.state_dict(), network)
     with pytest.raises(ValueError, match="5 blocks, the network 15"):
         convert(lookalike(), network)
+
+
+def test_a_released_file_is_tested_by_the_papers_protocol_without_training(tmp_path):
+    """What many readers come for: the authors' file, the full-size network, a score; compared with the recurrences."""
+    for split, name in ((split, name) for split in ("train", "val") for name in ("run", "wave")):
+        folder = tmp_path / "data" / split / name
+        folder.mkdir(parents=True)
+        frames = np.full((20, 64, 80, 3), 60 if name == "run" else 180, dtype=np.uint8)
+        write_video(folder / "1.mp4", frames, fps=25)
+    doubles = lookalike(LARGE, features=960, heads=(2,))
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in doubles.items()}
+    file = tmp_path / "ligar.pth"
+    torch.save({"meta": {"epoch": 65, "CLASSES": ["run", "wave"]}, "state_dict": tensors, "optimizer": {}}, file)
+
+    options = Options(
+        profile="paper", seeds=(0,), data=Folder(), data_root=tmp_path / "data", checkpoint=file, views=1, crops=1
+    )
+    where = runtime(tmp_path / "runs")
+    rows, groups = ("LIGAR, 1 view",), ("UCF-101",)
+    cells = TableCells(ligar_table4.TABLE, options, where.store, rows=rows, controls=False, groups=groups)
+    [cell] = cells.wanted()
+    record = run(cell.training, where)
+    assert record["curves"] == {} and record["num_train_videos"] == 0
+    assert run(cell, where)["num_test_videos"] == 2
+    page = to_markdown(gather(cells))
+    report = f"{len(tensors)} tensors loaded, 0 missing, 0 of another shape, 0 unused"
+    assert f"- trained weights of ligar.pth: {report}\n" in page, "and the file's label order is ours"
+
+    data = build_data(cell.training, cell.data, num_workers=0)
+    data.setup("test")
+    mean, std = (torch.tensor(values).view(3, 1, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    pixels = torch.cat([batch.clips[:, 0] for batch in data.test_dataloader()]).float()
+    with torch.no_grad():
+        expected = authors_scores(tensors, LARGE, (pixels - mean) / std)
+    scores = torch.from_numpy(where.store.folder(cell).load_scores()["scores"]).float()
+    torch.testing.assert_close(scores, expected, atol=1e-4, rtol=1e-4)
+    assert (scores[0] - scores[1]).abs().max() > 1e-2, "the network tells the videos apart"

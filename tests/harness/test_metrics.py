@@ -6,7 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, top_k_accuracy_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    precision_recall_curve,
+    top_k_accuracy_score,
+)
 
 from experiments.harness.metrics import METRICS, hits, mean_class_acc, rank_map, top1, top5, weighted
 
@@ -58,6 +63,33 @@ def test_map_equals_its_slow_derivation_with_many_tied_scores(seed):
     scores, labels = random_row(seed)
     scores = np.round(scores)
     assert rank_map(scores, labels) == pytest.approx(slow_map(scores, labels), abs=1e-9)
+
+
+def interpolated(right: np.ndarray, scores: np.ndarray) -> float:
+    """Return the area under scikit-learn's precision-recall curve, each precision raised to the largest beyond it."""
+    precision, recall, _ = precision_recall_curve(right, scores)  # recall falls from 1 to 0
+    return float(-np.diff(recall) @ np.maximum.accumulate(precision)[:-1])
+
+
+@pytest.mark.parametrize("rounded", [False, True], ids=["all scores differ", "many tied"])
+@pytest.mark.parametrize("seed", range(5))
+def test_map_is_scikit_learns_average_precision_but_for_the_raised_precision(seed: int, rounded: bool):
+    scores, labels = random_row(seed)
+    scores = np.round(scores) if rounded else scores
+    classes = np.unique(labels)
+    ours, plain = rank_map(scores, labels), [average_precision_score(labels == k, scores[:, k]) for k in classes]
+    assert ours == pytest.approx(100 * np.mean([interpolated(labels == k, scores[:, k]) for k in classes]), abs=1e-9)
+    assert ours > 100 * np.mean(plain), "raising can only add"
+
+
+@pytest.mark.parametrize("right", [[1, 0, 1, 0, 0, 1], [1, 1, 0, 0, 1, 0], [1, 0, 0, 0, 0, 1]])
+def test_map_is_scikit_learns_average_precision_where_precision_never_rises(right: list[int]):
+    """Class 0 ranks the videos in their order, its own on the places given; class 1 ranks its own first."""
+    labels = 1 - np.array(right)
+    scores = np.stack([np.arange(6, 0, -1.0), labels], axis=1)
+    plain = [average_precision_score(labels == k, scores[:, k]) for k in (0, 1)]
+    assert plain[1] == 1 and plain[0] < 1
+    assert rank_map(scores, labels) == pytest.approx(100 * np.mean(plain))
 
 
 def test_map_of_a_perfect_ranking_is_100_and_of_constant_scores_the_share_of_each_class():

@@ -1,11 +1,11 @@
 """Time LIGAR's inference on a CPU, one clip at a time: PyTorch as it is and compiled, ONNX Runtime, OpenVINO.
 
-The full-size network on a clip of 16 frames of 224 x 224, random weights and input. Everything takes turns in one
-process, in another order each round, so that other load on the machine hits all alike; a ratio is the median over the
-rounds of the ratio within a round. All must give the same scores to be timed. Writes results/benchmarks/latency.md and
-.json.
+The full-size network on a clip of 16 frames of 224 x 224, random weights and input; and on four clips at once, for the
+throughput. Everything takes turns in one process, in another order each round, so that other load on the machine hits
+all alike; a ratio is the median over the rounds of the ratio within a round. All must give the same scores to be timed.
+Writes results/benchmarks/latency.md and .json.
 
-Run: python experiments/benchmarks/latency.py [--rounds N] [--threads N]      (about three minutes; extra `export`)
+Run: python experiments/benchmarks/latency.py [--rounds N] [--threads N]      (about four minutes; extra `export`)
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ SPEC = InputSpec(
 BASE, SHIPPED = "PyTorch, contiguous maps", "PyTorch, as in the tables (channels-last)"
 PACKAGES = ("torch", "onnxruntime", "openvino")
 WARM_UP = 2
+SEVERAL = 4  # clips in a batch, for the throughput
+ROUNDS_PER_BATCHED = 3  # a batch takes longer, and its time varies less
 
 Variant = Callable[[np.ndarray], np.ndarray]
 
@@ -124,8 +126,23 @@ def prepared(
     return ready, notes
 
 
-def record(times: dict[str, list[float]], notes: dict[str, Any], threads: int, rounds: int) -> dict[str, Any]:
-    """Return everything that was measured, and with what."""
+def timed(ready: dict[str, Variant], clips: np.ndarray, rounds: int) -> dict[str, list[float]]:
+    """Return by name the milliseconds of each round."""
+    turns = take_turns([partial(infer, clips) for infer in ready.values()], turns=rounds, warm_up=WARM_UP)
+    return {name: [turn.wall_ms for turn in own] for name, own in zip(ready, turns, strict=True)}
+
+
+def record(
+    times: dict[str, list[float]], batched: dict[str, list[float]], notes: dict[str, Any], threads: int
+) -> dict[str, Any]:
+    """Return everything that was measured, and with what.
+
+    Args:
+        times: by name the milliseconds of one clip, round by round.
+        batched: the same of several clips at once.
+        notes: what :func:`prepared` says of each.
+        threads: used by all.
+    """
     rows = []
     for name, note in notes.items():
         row = {"name": name, **note}
@@ -134,11 +151,16 @@ def record(times: dict[str, list[float]], notes: dict[str, Any], threads: int, r
             row["p50_ms"], row["p95_ms"] = (round(float(np.percentile(own, p)), 1) for p in (50, 95))
             for key, other in (("times_faster_than_contiguous", BASE), ("times_faster_than_shipped", SHIPPED)):
                 row[key] = round(ratio(times[other], own), 2)
+            row["clips_per_sec"] = {
+                str(clips): round(float(1e3 * clips / np.median(ms)), 2)
+                for clips, ms in ((1, own), (SEVERAL, batched[name]))
+            }
         rows.append(row)
     return {
         "clip": f"{SPEC.num_frames} frames of {SPEC.size} x {SPEC.size}, batch 1",
         "threads": threads,
-        "rounds": rounds,
+        "rounds": len(next(iter(times.values()))),
+        "batch": SEVERAL,
         **measured_with(*PACKAGES),
         "variants": rows,
     }
@@ -151,19 +173,21 @@ def markdown(found: dict[str, Any]) -> str:
         "# LIGAR's inference on a CPU",
         "",
         f"The full-size network, {found['clip']}, {found['threads']} threads, {found['hardware']}; {versions}. "
-        f"Wall time over {found['rounds']} rounds in which all take turns; ratios are medians within rounds. "
-        "Written by `python experiments/benchmarks/latency.py`.",
+        f"Wall time over {found['rounds']} rounds in which all take turns; ratios are medians within rounds, of one "
+        "clip. Written by `python experiments/benchmarks/latency.py`.",
         "",
-        "| | p50 ms | p95 ms | × contiguous | × tables | largest difference of a score |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        f"| | p50 ms | p95 ms | × contiguous | × tables | clips/s | clips/s, {found['batch']} at once "
+        "| largest difference of a score |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in found["variants"]:
         if "skipped" in row:
-            lines.append(f"| {row['name']} | skipped: {row['skipped'].replace('|', '/')} | | | | |")
+            lines.append(f"| {row['name']} | skipped: {row['skipped'].replace('|', '/')} | | | | | | |")
         else:
             lines.append(
                 f"| {row['name']} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} | "
                 f"{row['times_faster_than_contiguous']:.2f} | {row['times_faster_than_shipped']:.2f} | "
+                f"{row['clips_per_sec']['1']:.1f} | {row['clips_per_sec'][str(found['batch'])]:.1f} | "
                 f"{row['largest_difference']:.1e} |"
             )
     return "\n".join(lines) + "\n"
@@ -179,16 +203,16 @@ def main() -> None:
     if given.rounds < 1 or given.threads < 1:
         parser.error("--rounds and --threads must be 1 or more")
     torch.set_num_threads(given.threads)
-    shape = (1, 3, SPEC.num_frames, SPEC.size, SPEC.size)
+    shape = (SEVERAL, 3, SPEC.num_frames, SPEC.size, SPEC.size)
     clips = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        ready, notes = prepared(variants(random_ligar(), given.threads, Path(folder)), clips)
+        ready, notes = prepared(variants(random_ligar(), given.threads, Path(folder)), clips[:1])
         for name in (BASE, SHIPPED):
             if name not in ready:
                 parser.exit(1, f"error: {name!r} is what ratios refer to, and cannot run: {notes[name]['skipped']}\n")
-        turns = take_turns([partial(infer, clips) for infer in ready.values()], turns=given.rounds, warm_up=WARM_UP)
-        times = {name: [turn.wall_ms for turn in own] for name, own in zip(ready, turns, strict=True)}
-    found = record(times, notes, given.threads, given.rounds)
+        times = timed(ready, clips[:1], given.rounds)
+        batched = timed(ready, clips, max(1, given.rounds // ROUNDS_PER_BATCHED))
+    found = record(times, batched, notes, given.threads)
     write_record("latency", found, markdown(found), given.out)
     print(markdown(found))
 

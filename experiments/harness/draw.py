@@ -15,6 +15,7 @@ CURVES = (
     ("train/top1", "training top-1 (%)"),
     ("val/top1", "held-out top-1, one view (%)"),
     ("train/action_share", "clip frames inside the action (share)"),
+    ("train/clips_without_action", "clips without any of the action (share)"),
 )
 
 

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         module, spec = load_checkpoint_module(given.checkpoint)
         exported = export_network(module, spec, folder, to=given.to)
-    except (ValueError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     manifest = exported.manifest

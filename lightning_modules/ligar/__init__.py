@@ -41,6 +41,7 @@ What the paper leaves open, and what we chose
     Jester's pictures: the code reads boxes cut around the person beforehand; they were not released, and the paper does
     not mention them. The whole frames here, also where released weights are tested.
     Ten views on Jester: the code's sampler by time stamps gives ten times the same clip. Frame interval 1 here.
+    A gesture shorter than a clip: that sampler repeats its first and last frame; here it is played in a loop.
     Whether a head of joint training without a clip in the batch moves its batch statistics: it does, except under RSC.
 
 Where paper and released code differ, and which we follow

@@ -10,6 +10,7 @@ from torch import nn
 
 from datamodules.clip_selection import ClipSelection
 from datamodules.ligar import PROXY_DATA, SMOKE_DATA, LigarData
+from datamodules.video_sampling import EpochSampler
 from experiments.ligar_table2 import TABLE
 from lightning_modules.checkpoints import load_backbone
 from lightning_modules.layers.global_context import GlobalContextPooling
@@ -121,8 +122,8 @@ def test_the_papers_recipe_is_65_epochs_in_three_stages():
     ("iteration", "lr", "precision"),
     [
         (499, 1e-2, 1e-12), (500, 1e-5, 1e-12), (750, 5.05e-4, 1e-12), (999, 9.9999e-4, 5e-9), (1000, 1e-3, 1e-12),
-        (2000, 9.85390e-4, 5e-10), (3750, 7.24788e-4, 5e-10), (5000, 3.22460e-4, 5e-10), (6000, 5.27207e-5, 5e-11),
-        (6499, 1.000018e-5, 5e-12),
+        (1001, 1e-3, 5e-9), (2000, 9.85390e-4, 5e-10), (3750, 7.24788e-4, 5e-10), (5000, 3.22460e-4, 5e-10),
+        (6000, 5.27207e-5, 5e-11), (6499, 1.000018e-5, 5e-12),
     ],
 )  # fmt: skip
 def test_the_papers_learning_rates_are_the_released_ones(iteration, lr, precision):
@@ -161,7 +162,7 @@ def test_the_benchmarks_pretraining_has_the_epochs_asked_for():
 
 
 def test_an_epoch_of_ucf101_has_the_released_number_of_steps():
-    assert 9_537 // profiles.PAPER_RECIPE.batch_size == 397
+    assert EpochSampler(9_537, batch_size=profiles.PAPER_RECIPE.batch_size, seed=0).num_batches == 397
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,8 @@ def test_an_unknown_format_is_refused_by_the_command_line(checkpoint: Path, caps
     with pytest.raises(SystemExit):
         main([str(checkpoint), "--to", "tflite"])
     assert "invalid choice: 'tflite'" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_message(checkpoint: Path, capsys: pytest.CaptureFixture[str]):
+    assert main([str(checkpoint), "--to", "torch", "--out", str(checkpoint / "inside_a_file")]) == 1
+    assert capsys.readouterr().err.startswith("error: ")

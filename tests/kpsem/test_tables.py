@@ -181,6 +181,19 @@ def test_four_rows_decide_and_the_others_wait_to_be_asked_for():
     assert [row.label for row in ABLATIONS.rows if row.default] == [BASELINE, OURS, "K = 1", "G = 1"]
 
 
+def test_every_setting_of_figure_5_is_compared_with_mfnet_once():
+    """The caption: "All settings surpass the baseline", of which the published claims here name Conv2 alone."""
+    claims = [claim for claim in ABLATIONS.claims if claim.worse == BASELINE]
+    assert sorted(claim.better for claim in claims) == sorted(
+        row.label for row in ABLATIONS.rows if row.label != BASELINE
+    )
+    assert {claim.id for claim in claims if claim.better != kpsem_ablations.AFTER_CONV2} == {"KA1"}
+    assert [claim.id for claim in claims if claim.better == kpsem_ablations.AFTER_CONV2] == ["K19"]
+    assert all((claim.relation, claim.margin) == (">", 0) for claim in claims)
+    base, *printed = [float(row.published[0]) for row in ABLATIONS.rows if row.published[0]]
+    assert min(printed) - base == pytest.approx(1.3)
+
+
 def test_table_1_has_all_nineteen_printed_rows_of_which_two_are_ours():
     assert len(TABLE1.rows) == 19
     assert [row.label for row in TABLE1.rows if not row.cited] == [BASELINE, OURS]

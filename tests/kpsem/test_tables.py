@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from datamodules.datasets.hmdb51 import HMDB51
 from datamodules.datasets.kinetics import Kinetics
@@ -155,6 +156,25 @@ def test_the_texts_arithmetic_follows_from_the_table_but_for_two_numbers():
     assert values["6.31 % over (2+C1)D"] == pytest.approx(6.31)
     assert values["64.86 % fewer FLOPs than (2+C1)D"] == pytest.approx(100 * (31.9 - 11.21) / 31.9)
     assert '"1.38 % more parameters": 1.38' in TABLE1.notes[0] and '"1.8 % behind TSM": 1.60' in TABLE1.notes[0]
+
+
+def test_the_texts_costs_compared_like_for_like_are_counted_here():
+    """Parameters and FLOPs of both networks with 200 classes by one rule, as a note of Table 1 says."""
+    costs = [row_costs(TABLE1, TABLE1.row(label), num_classes=200) for label in (OURS, BASELINE)]
+    assert tuple(round(1e6 * cost["params_m"]) for cost in costs) == kpsem_table1.SAME_CLASSES_PARAMS
+    assert tuple(round(cost["gmacs"], 4) for cost in costs) == kpsem_table1.SAME_CLASSES_GMACS
+    [note] = [note for note in TABLE1.notes if "Like for like" in note]
+    assert "8,123,096 parameters against 7,842,568, 3.58 % more, and 11.0718 G against 11.0453 G, 0.24 % more" in note
+    by_operator = _operations(TABLE1, OURS)
+    assert round(by_operator.pop("bmm"), 1) == kpsem_table1.REGION_SUMS_MMACS
+    assert by_operator.keys() == {"convolution", "addmm"}
+
+
+def _operations(table: Table, label: str) -> dict[str, float]:
+    """Return the millions of multiply-accumulates of one clip by operator."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        build_module(table, row=label).eval()(torch.empty(1, 1, 3, 16, 224, 224))
+    return {str(key).removeprefix("aten."): count / 2e6 for key, count in counter.get_flop_counts()["Global"].items()}
 
 
 def _half_unit(printed: float) -> float:

@@ -70,8 +70,8 @@ Where paper and released code differ, and which we follow
 
 Not as published
     The embedded benchmark's network (profiles.py): a quarter of the width, 5 of MFNet's 16 units, a stem without its
-    two halvings, KPSEM's output starting at zero. Clips of 8 frames of 32 x 32 pixels, so that KPSEM sees 4 feature
-    frames of 8 x 8 cells. R3D has half of MFNet's width.
+    two halvings, KPSEM's output starting at zero. Clips of 8 frames of 32 x 32 pixels, so that KPSEM behind conv4
+    sees 4 feature frames of 8 x 8 cells. R3D has half of MFNet's width.
     Its training: AdamW for 20 epochs with batches of 16 on all data sets, the backbone at half of the rate in place of
     a fifth, the lines at a twentieth, no slow first steps (99 in MFNet's code); no flip, stretching or colours, one
     central test view.

@@ -61,7 +61,7 @@ def test_what_kpsem_sees_on_the_benchmark():
     small = network(**profiles.PROXY_MODULE)
     clips = torch.empty(1, 3, PROXY_DATA["num_frames"], PROXY_DATA["size"], PROXY_DATA["size"], device="meta")
     frames, height, width = dict(small.backbone.stage_maps(clips))["conv4"].shape[2:]
-    says(f"{frames} feature frames of {height} x {width} cells")
+    says(f"KPSEM behind conv4 sees {frames} feature frames of {height} x {width} cells")
     assert R3D["width"].change(profiles.PROXY_MODULE["width"]) == half_if_narrow(0.25) == 0.125
     says("R3D has half of MFNet's width")
 

@@ -69,7 +69,7 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     chosen = {group: first_videos(data, CLASSES.get(group, ()), 3) for group, (_, data) in loaded.items()}
     each = min(FRAMES, max(module.network.frames for module, _ in loaded.values()) - 1)
     down, across = max(map(len, chosen.values())), each * len(chosen)
-    figure, axes = plt.subplots(down, across, figsize=(1.75 * across, 2.07 * down), squeeze=False)
+    figure, axes = plt.subplots(down, across, figsize=(max(5.5, 1.75 * across), 2.07 * down), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     numbers: list[dict[str, object]] = []
@@ -95,7 +95,7 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
                         "crossing_share_still": f"{shares[group][1]:.4f}",
                     })  # fmt: skip
     text = ", ".join(f"{group} {100 * moving:.0f} % ({100 * still:.0f} %)" for group, (moving, still) in shares.items())
-    figure.suptitle(f"best match in another region: {text}; in brackets one frame repeated", fontsize=9)
+    figure.suptitle(f"best match in another region: {text}\nin brackets one frame repeated", fontsize=9)
     figure.tight_layout()
     return Drawing(figure, numbers)
 

@@ -1,11 +1,13 @@
 """KPSEM, the trainings behind Figure 5: where KPSEM stands, regions, sets and embedding size, on HMDB51 split 1.
 
 Paper:      Cao et al., Effective Action Recognition with Embedded Key Point Shifts, 2020, Fig. 5 and Sec. 4.4.
-Run:        python experiments/kpsem_ablations.py            (embedded benchmark)
+Run:        python experiments/kpsem_ablations.py            (embedded benchmark: four rows; all 15: --rows all)
             python experiments/kpsem_ablations.py --profile paper --data-root DATA --init-checkpoint kinetics=FILE
 Protocol:   as Table 2, whose rows MFNet, MF-KPSEM, single key point and one set are the same trainings.
 Deviations: the figure's bars have no numbers but those that text and Table 2 give. The values tried for sets and
-            embedding size are not in the text: 2, 4, 16 and 6, 12, 48 are our choice.
+            embedding size are not in the text: 2, 4, 16 and 6, 12, 48 are our choice. KA1 is the caption's "All
+            settings surpass the baseline" and the text's "regardless of the position", one comparison per setting; the
+            list of published claims has only some of them: K12, K17 and K18 in Table 2, K19 here.
 """
 
 from experiments.harness import Build, Claim, Row, Table, main
@@ -19,6 +21,7 @@ VARIANTS = (
     *((f"G = {number}", "num_sets", number) for number in (1, 2, 4, 16)),
     *((f"d_e = {size}", "embedding_dim", size) for size in (6, 12, 48)),
 )
+SETTINGS = (OURS, *(label for label, _, _ in VARIANTS))
 SETS = ("G = 1", "G = 2", "G = 4", OURS)  # in rising order
 DEFAULT = ("K = 1", "G = 1")  # the others: --rows all, or kpsem_figure5, which draws them all
 PUBLISHED = {AFTER_CONV2: "72.5", "K = 1": "72.1", "G = 1": "72.4"}
@@ -56,8 +59,13 @@ TABLE = Table(
         *(Claim("K27", OURS, ">", label) for label in ("d_e = 6", "d_e = 12", "d_e = 48")),
         *(Claim("K28", label, ">", "G = 1") for label in (*SETS[1:], "G = 16")),
         *(Claim("K29", label, ">", "K = 1") for label in (OURS, "K = 9", "K = 16")),
+        *(Claim("KA1", label, ">", BASELINE) for label in SETTINGS if label != AFTER_CONV2),
     ),
-    notes=("K23 to K29 are read off bars that bear no numbers; K25, saturation beyond 8 sets: equal within a point.",),
+    notes=(
+        "K23 to K29 are read off bars that bear no numbers; K25, saturation beyond 8 sets: equal within a point.",
+        'KA1, with K19 for Conv2: "All settings surpass the baseline by at least 1.3%" (caption) holds if every one of '
+        "them does. Asked here is whether each is ahead at all: 1.3 points of HMDB51 are not 1.3 of the benchmark.",
+    ),
 )
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from experiments.kpsem_profiles import OURS
 from experiments.kpsem_table1 import HMDB, MINI, TABLE
 
 CLASSES = {HMDB: ("climb", "shoot_bow", "kick_ball"), MINI: ("situp", "high kick", "tobogganing")}
-FRAMES = 4
+FRAMES = 4  # of a clip, or as many as have a next one to shift to
 
 
 @torch.no_grad()
@@ -67,8 +67,9 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
 
     loaded = {group: load(cell_of(cells, OURS, group)) for group in groups_of(cells, tuple(CLASSES))}
     chosen = {group: first_videos(data, CLASSES.get(group, ()), 3) for group, (_, data) in loaded.items()}
-    down, across = max(map(len, chosen.values())), FRAMES * len(chosen)
-    figure, axes = plt.subplots(down, across, figsize=(1.75 * across, 2.07 * down), squeeze=False)
+    each = min(FRAMES, max(module.network.frames for module, _ in loaded.values()) - 1)
+    down, across = max(map(len, chosen.values())), each * len(chosen)
+    figure, axes = plt.subplots(down, across, figsize=(max(5.5, 1.75 * across), 2.07 * down), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     numbers: list[dict[str, object]] = []
@@ -79,9 +80,9 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
             clip = clip_of(data, position)
             positions, shifts, own_share = drawn_points(module, clip)
             name = data.class_names[clip.label]
-            places = axes[line, FRAMES * side : FRAMES * (side + 1)]
+            places = axes[line, each * side : each * (side + 1)]
             places[0].set_title(f"{name} ({group})", fontsize=8, loc="left")
-            for axis, t in zip(places, evenly(len(positions), FRAMES), strict=False):
+            for axis, t in zip(places, evenly(len(positions), each), strict=False):
                 frame = t * len(clip.frames) // (len(positions) + 1)
                 axis.imshow(clip.frames[frame])
                 _draw_points(axis, positions[t], shifts[t])
@@ -94,7 +95,7 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
                         "crossing_share_still": f"{shares[group][1]:.4f}",
                     })  # fmt: skip
     text = ", ".join(f"{group} {100 * moving:.0f} % ({100 * still:.0f} %)" for group, (moving, still) in shares.items())
-    figure.suptitle(f"best match in another region: {text}; in brackets one frame repeated", fontsize=9)
+    figure.suptitle(f"best match in another region: {text}\nin brackets one frame repeated", fontsize=9)
     figure.tight_layout()
     return Drawing(figure, numbers)
 

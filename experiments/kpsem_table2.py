@@ -52,8 +52,8 @@ TABLE = Table(
             module=dict(matching_gradient=False),
             classes=51,
             default=False,
-            note="not in the paper. Eq. (9)'s weights have slopes up to 100, whose gradient on the features outweighs "
-            "the classifier's.",
+            note="not in the paper. Eq. (9)'s weights have slopes up to 100, whose gradient on the features can "
+            "outweigh the classifier's.",
         ),
         Row(
             label="R3D",

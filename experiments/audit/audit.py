@@ -19,6 +19,7 @@ MEANING = {
     "not reproduced": "the interval lies on the other side (of a claim of equality: outside the margin)",
     "undecided": "the interval holds both; more seeds or videos are needed",
     "cited": "compares numbers quoted from other papers; there is nothing to run",
+    "not judged": "is about what a figure shows: the figure is drawn, what it says is left to the reader",
     "not run": "no committed result yet",
 }
 
@@ -30,10 +31,12 @@ class Results:
     Args:
         tables: path and evidence of each table that can be read.
         broken: path and reason of each that cannot.
+        pictures: stems of the drawn figures (``kpsem/figure9.proxy``).
     """
 
     tables: tuple[tuple[Path, Mapping[str, Any]], ...]
     broken: tuple[tuple[Path, str], ...]
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class AuditedClaim:
-    """A published claim with everything that was found for it."""
+    """A published claim with everything that was found for it.
+
+    Args:
+        claim: as published.
+        findings: of the tables that judge it.
+        pictures: stems of the drawn figures that show it, where no table can judge it.
+    """
 
     claim: PublishedClaim
     findings: tuple[Finding, ...]
+    pictures: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -67,6 +77,8 @@ class AuditedClaim:
         run = [one for one in found if one not in ("cited", "not run")]
         if run:  # of a claim in several parts, one that was not run leaves open what the others do not refute
             return sequence_verdict([*run, "undecided"] if "not run" in found else run)
+        if not found and self.pictures:
+            return "not judged"
         return "cited" if "cited" in found and "not run" not in found else "not run"
 
 
@@ -78,12 +90,13 @@ def read_results(results: Path) -> Results:
             tables.append((path, read_evidence(path)))
         except ValueError as error:
             broken.append((path, str(error)))
-    return Results(tuple(tables), tuple(broken))
+    pictures = sorted(page_stem(path) for path in results.glob("*/figure*.png"))
+    return Results(tuple(tables), tuple(broken), tuple(pictures))
 
 
 def page_stem(path: Path) -> str:
     """Return a result's name within the results folder, such as ``ligar/table3.proxy``."""
-    return f"{path.parent.name}/{path.name.removesuffix('.json')}"
+    return f"{path.parent.name}/{path.name.removesuffix(path.suffix)}"
 
 
 def audit(results: Results, claims: Sequence[PublishedClaim] | None = None) -> tuple[AuditedClaim, ...]:
@@ -93,7 +106,14 @@ def audit(results: Results, claims: Sequence[PublishedClaim] | None = None) -> t
         for entry in evidence["claims"]:
             findings.setdefault(entry["id"], []).append(Finding(page_stem(path), entry))
     claims = published_claims() if claims is None else claims
-    return tuple(AuditedClaim(claim, tuple(findings.get(claim.id, ()))) for claim in claims)
+    return tuple(
+        AuditedClaim(claim, tuple(findings.get(claim.id, ())), _pictures_of(claim, results)) for claim in claims
+    )
+
+
+def _pictures_of(claim: PublishedClaim, results: Results) -> tuple[str, ...]:
+    """Return the drawn pictures, of all profiles, of the figure that shows a claim."""
+    return tuple(stem for stem in results.pictures if stem.split(".")[0].replace("/", "_") == claim.figure)
 
 
 def own_questions(results: Results) -> dict[str, list[Finding]]:

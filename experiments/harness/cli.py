@@ -63,6 +63,9 @@ def run_figure(figure: Figure, arguments: argparse.Namespace) -> int:
             raise ValueError("--render-only is for tables; a figure is drawn again from its cells: run it without")
         if options.video is not None and not figure.of_clips:
             raise ValueError(f"--video is for figures that show clips; {figure.id} shows test sets as a whole")
+        if options.checkpoint is not None and figure.compares:
+            raise ValueError(f"--checkpoint is the weights of one network; {figure.id} compares "
+                             f"{', '.join(map(repr, figure.rows))}")  # fmt: skip
         arguments.rows = list(figure_rows(figure, arguments.rows))
         if options.checkpoint is not None and len(arguments.rows) > 1:
             rows = ", ".join(map(repr, arguments.rows))

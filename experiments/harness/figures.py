@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments.harness.cell import Evaluation
 from experiments.harness.spec import Figure
 from experiments.harness.store import write_atomic
 from experiments.harness.table_cells import TableCells
@@ -50,19 +51,46 @@ class Drawing:
     numbers: Sequence[Mapping[str, Any]]
 
 
-Load = Callable[[Cell], tuple[Any, Any]]
-Draw = Callable[[Sequence[Cell], Load], Drawing]
+@dataclass(frozen=True)
+class Load:
+    """What ``draw`` asks for networks and clips: ``load(cell)``, or ``load.data(cell)`` where it needs no weights.
+
+    Args:
+        cells: of the figure's table.
+    """
+
+    cells: TableCells
+
+    def __call__(self, cell: Cell) -> tuple[Any, Any]:
+        """Return a cell's trained module, in evaluation mode, and its data module."""
+        from experiments.harness.runner import load_trained
+
+        return load_trained(self._evaluation(cell).training, self.cells.store), self.data(cell)
+
+    def data(self, cell: Cell) -> Any:
+        """Return a cell's data module: class names, test videos and their clips."""
+        from experiments.harness.runner import build_data
+
+        evaluation = self._evaluation(cell)
+        return build_data(evaluation.training, evaluation.data, num_workers=0)
+
+    def _evaluation(self, cell: Cell) -> Evaluation:
+        column = next(column for column in self.cells.columns if column.key == cell.column)
+        return self.cells.evaluation(self.cells.table.row(cell.row), column, cell.seed, cell.part)
 
 
 def figure_rows(figure: Figure, labels: Sequence[str] | None) -> tuple[str, ...]:
     """Return the rows that a figure is drawn from: all of its own, or those asked for.
 
     Raises:
-        ValueError: a row that the figure does not show.
+        ValueError: a row that the figure does not show, or some of its rows where it compares them all.
     """
     for label in labels or ():
         if label not in figure.rows:
             raise ValueError(f"--rows {label!r}: {figure.id} shows {', '.join(map(repr, figure.rows))}")
+    if labels and figure.compares and (missing := [label for label in figure.rows if label not in labels]):
+        raise ValueError(f"--rows {' '.join(map(repr, labels))}: {figure.id} compares its rows and needs "
+                         f"{', '.join(map(repr, missing))} too; leave --rows out")  # fmt: skip
     return tuple(label for label in figure.rows if not labels or label in labels)
 
 
@@ -101,7 +129,7 @@ def draw_figure(figure: Figure, cells: TableCells, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    drawing = figure.draw(figure_cells(figure, cells), lambda cell: load(cell, cells))
+    drawing = figure.draw(figure_cells(figure, cells), Load(cells))
     if not drawing.numbers:
         raise ValueError(f"{figure.id}: draw returned no numbers; a figure that shows data must give them")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,13 +139,3 @@ def draw_figure(figure: Figure, cells: TableCells, path: Path) -> None:
     writer.writeheader()
     writer.writerows(drawing.numbers)
     write_atomic(path.with_suffix(".csv"), out.getvalue())
-
-
-def load(cell: Cell, cells: TableCells) -> tuple[Any, Any]:
-    """Return a cell's trained module, in evaluation mode, and its data module."""
-    from experiments.harness.runner import build_data, load_trained
-
-    column = next(column for column in cells.columns if column.key == cell.column)
-    evaluation = cells.evaluation(cells.table.row(cell.row), column, cell.seed, cell.part)
-    training = evaluation.training
-    return load_trained(training, cells.store), build_data(training, evaluation.data, num_workers=0)

@@ -14,7 +14,8 @@ from datamodules.synthetic.stand_ins import STAND_INS
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.markdown import markdown_table
 
-VERDICTS = ("reproduced", "not reproduced", "undecided", "cited", "not run")  # in the order in which they are listed
+# In the order in which they are listed; "not judged" is for claims about what a figure shows, which no table has.
+VERDICTS = ("reproduced", "not reproduced", "undecided", "cited", "not judged", "not run")
 OWN_ID = re.compile(r"[A-Z]A\d+")
 NO_TABLES = ("runs", "calibration", "benchmarks")
 HEAD = """# Results

@@ -254,6 +254,7 @@ class Figure:
         rows: labels of the rows it needs.
         draw: ``draw(cells, load) -> Drawing``; ``load(cell)`` gives the trained module and its data (``figures.py``).
         of_clips: shows single clips; a user's own video may take their place.
+        compares: draws its rows against each other; some of them alone, or one checkpoint, are refused.
     """
 
     id: str
@@ -262,6 +263,7 @@ class Figure:
     rows: tuple[str, ...]
     draw: Callable[..., Any]
     of_clips: bool = False
+    compares: bool = False
 
     def __post_init__(self) -> None:
         """Check that the rows exist."""

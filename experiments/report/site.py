@@ -191,7 +191,10 @@ def _audit_line(one: AuditedClaim, texts: Mapping[str, str]) -> dict[str, Any]:
         "other": other if other and noise and other.verdict != noise.verdict else None,
         "verdict": one.verdict,
         "rows": [claim_row(finding, None) for finding in one.findings],
-        "script": next((name for name, text in texts.items() if f'"{claim.id}"' in text), None),
+        "pictures": one.pictures,
+        "script": f"{claim.figure}.py"
+        if claim.figure is not None
+        else next((name for name, text in texts.items() if f'"{claim.id}"' in text), None),
     }
 
 

@@ -14,9 +14,9 @@ END = "<!-- end of results -->"
 SUMMARY_PICTURE = "claims.svg"
 COLOURS = {
     "reproduced": "#2c7a4b", "not reproduced": "#b3372b", "undecided": "#c08a1e", "cited": "#7a8490",
-    "not run": "#c6cdd5",
+    "not judged": "#8f86a8", "not run": "#c6cdd5",
 }  # fmt: skip
-ROW, LEFT, WIDTH, HEIGHT = 30, 130, 720, 40
+ROW, LEFT, LEGEND_LEFT, WIDTH, HEIGHT = 30, 130, 40, 720, 40
 
 
 def with_summary(text: str, results: Path) -> str:
@@ -71,7 +71,7 @@ def summary_picture(results: Path) -> str:
                 parts.append(f'<text x="{at + width / 2:.1f}" y="{top + 15}" text-anchor="middle" '
                              f'style="fill:{ink}">{count}</text>')  # fmt: skip
             at += width
-    at = float(LEFT)
+    at = float(LEGEND_LEFT)
     for verdict in VERDICTS:
         base = height - 14
         parts.append(f'<rect x="{at:.0f}" y="{base - 10}" width="11" height="11" fill="{COLOURS[verdict]}"/>')

@@ -40,10 +40,14 @@ What the paper leaves open, and what we chose
     the classifier's many times. matching_gradient=False stops it (a row of Table 2 that is not the paper's).
     More than 4 regions: n - 1 lines in each direction, moved independently, in order and a cell apart.
     Ties: the first cell row by row. A row whose centre lies on a line is behind it.
-    Where KPSEM reads: the stage's raw sum, before normalisation and activation.
+    Where KPSEM reads: the stage's output as the next stage gets it. MFNet's is a raw sum, before normalisation and
+    activation; R3D's is behind its ReLU.
     The reduction: the paper gives kernel (1, 3), stride (1, 2), 24 to 6, 384 to 96 and 672; hence padding (0, 1) and
     the mean over the last 6. 96 channels from the first convolution on, no bias. Nothing is said of normalisation or
     activation: none ("linear"); "normalised" adds both. At other positions a quarter of the channels.
+    Another reading of the reduction fits the same numbers, with 1,080 weights in place of 138,240: the convolutions
+    slide along the channels (384, 192, 96), and their filters are the embedding's (24, 12, 6). Not taken: the paper
+    says that the strides reduce the embedding.
     Initialisation: PyTorch's; the classifier's part for the backbone's features is that of the plain backbone with the
     same seed. start_at_zero sets the last layer's weights to 0, so that a pre-trained backbone begins
     undisturbed; off, as the paper does not mention it.
@@ -65,10 +69,14 @@ Where paper and released code differ, and which we follow
     frame there; here they are played in a loop. Hue, lightness and saturation round to bytes there.
 
 Not as published
-    The embedded benchmark: a quarter of the width, five of MFNet's 16 units, KPSEM's output starting at zero, lines
-    that learn at a twentieth of the rate, AdamW for 20 epochs, no flip, stretching or colours, one central test view
-    (profiles.py). R3D starts from a pre-training of
-    its own there, in place of ImageNet's.
+    The embedded benchmark's network (profiles.py): a quarter of the width, 5 of MFNet's 16 units, a stem without its
+    two halvings, KPSEM's output starting at zero. Clips of 8 frames of 32 x 32 pixels, so that KPSEM behind conv4
+    sees 4 feature frames of 8 x 8 cells. R3D has half of MFNet's width.
+    Its training: AdamW for 20 epochs with batches of 16 on all data sets, the backbone at half of the rate in place of
+    a fifth, the lines at a twentieth, no slow first steps (99 in MFNet's code); no flip, stretching or colours, one
+    central test view.
+    Its starts: an MFNet without KPSEM pre-trained here for 10 epochs on the member for Kinetics-400, in place of
+    MFNet's Kinetics weights, and an R3D likewise, in place of ImageNet's; once each, for all rows and seeds.
 
 Sizes
     MFNet-3D has 7,996,368 parameters with 400 classes (8.0 M), 7,842,568 with Mini-Kinetics' 200; KPSEM 146,128, and
@@ -76,17 +84,25 @@ Sizes
     Multiply-accumulates of convolutions and linear layers: MFNet 11.045 G, KPSEM 14.6 M, together 11.060 G; torch's
     counter adds 11.7 M for the region sums (products with zeros and ones): 11.072 G. 11.1 G is MFNet's with one
     operation per normalised element (11.111); 11.21 G needs two (11.191, 11.203 with the region sums).
+    Like for like, with 200 classes and by torch's counter, KPSEM adds 3.58 % of parameters and 0.24 % of operations;
+    the text's 1.38 % and 1 % compare other numbers of classes, and two rules.
     AReSE's forward pass needs at most 106, 53, 31 and 21 MiB a clip behind conv2, conv3, conv4 and conv5, its input
     not counted, and 106, 53, 32 and 41 MiB when it keeps what the backward pass needs.
 
 Known errors in the published tables
     8.0 M counts 400 classes, the row beside it has 200; 11.1 G and 11.21 G count by different rules.
     MFNet's HMDB51 is 74.6 in Table 1 (its paper) and 70.8 in Table 2 (batch 16): compare within a protocol only.
+    MFNet's 78.35 on Mini-Kinetics and 43.0 on Something-Something are not in its paper, which has Kinetics (72.8),
+    UCF101 (96.0) and HMDB51 (74.6); where they come from is not said.
     Something-Something: the text's gap of 1.8 to TSM is 49.7 - 48.1 = 1.6; "relative 4.73 %" is 3.70 / 78.35 = 4.72 %.
     "Previous state of the art" is CGNL's 77.76, though S3D (78.0) and I3D two-stream (78.7) are higher.
     C3D's 33.3 M are R3D-18's; I3D-NL and I3D-NL-GCN repeat CGNL's size; ECO Lite's 150 M are an ensemble's.
     R3D is called a 3D network but has 1 x k x k kernels. KPSEM is spelt out as "Embedding" and as "Extraction".
     RKPS has three different sizes: C x (T-1) x G x 2 (Sec. 3.2), K x C x (T-1) (3.3), with K and 2 in Fig. 6b (ours).
+    Eq. (12) multiplies W_R, of size K x C x (T-1), with S, which has the two coordinates besides: one weight for both.
+    Eq. (6) takes the maximum over (h, w) and calls it (x, y): x is the column and y the row here.
+    TSM is [42], but [43], TBN, where Sec. 4.3 compares with it; R3D is [16] in Table 2d and [17], the C2D that it is,
+    in the text.
 
 Symbols
     F feature maps; C, T, H, W their size; G sets (num_sets); the paper's K regions (num_regions, R here, as K counts

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from experiments.audit.audit import Results, audit, count_verdicts, own_questions, read_results
+from experiments.audit.audit import MEANING, Results, audit, count_verdicts, own_questions, read_results
 from experiments.audit.published import published_claims
+from experiments.harness.index import VERDICTS
+from experiments.report.summary import COLOURS
 
 
 def entry(verdict: str, claim: str = "L26", ours: dict[str, Any] | None = None, **changed: Any) -> dict[str, Any]:
@@ -39,10 +41,32 @@ def test_a_claim_is_as_good_as_the_worst_column_that_was_run(verdicts: list[str]
     assert verdict_of("L26", results(*map(entry, verdicts))) == together
 
 
+def test_a_claim_about_a_figure_is_not_judged_once_the_figure_is_drawn_and_not_run_before():
+    drawn = Results((), (), ("kpsem/figure9.proxy", "ms3d/figure_graph.proxy"))
+    found = {one.claim.id: one for one in audit(drawn)}
+    assert (found["K30"].verdict, found["K30"].pictures) == ("not judged", ("kpsem/figure9.proxy",))
+    assert (found["K22"].verdict, found["K22"].pictures) == ("not run", ())
+    assert count_verdicts(audit(drawn))["not judged"] == 1
+    judged = Results(results(entry("undecided", "K30")).tables, (), drawn.pictures)
+    assert verdict_of("K30", judged) == "undecided", "a table's verdict stands above"
+
+
+def test_pictures_are_found_beside_the_evidence(tmp_path: Path):
+    (tmp_path / "kpsem").mkdir()
+    for name in ("figure9.proxy.png", "figure9.proxy.csv", "table2.proxy.png"):
+        (tmp_path / "kpsem" / name).touch()
+    assert read_results(tmp_path).pictures == ("kpsem/figure9.proxy",)
+
+
+def test_each_verdict_has_a_meaning_and_a_colour():
+    assert list(MEANING) == list(VERDICTS) == list(COLOURS)
+
+
 def test_all_claims_are_counted_whether_run_or_not():
     counts = count_verdicts(audit(results(entry("reproduced"), entry("undecided", "L27"))))
     assert counts == {
-        "reproduced": 1, "not reproduced": 0, "undecided": 1, "cited": 0, "not run": len(published_claims()) - 2,
+        "reproduced": 1, "not reproduced": 0, "undecided": 1, "cited": 0, "not judged": 0,
+        "not run": len(published_claims()) - 2,
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from experiments import __main__ as many
 from experiments.audit.audit import count_noise
-from experiments.audit.published import PAPERS, PublishedClaim, published_claims
+from experiments.audit.published import PAPERS, SHOWN_BY, PublishedClaim, published_claims
 from experiments.harness.spec import ALL, Table
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -146,6 +146,17 @@ def test_the_tables_judge_the_same_values_on_the_same_number_of_videos():
             assert column.test_videos in sizes, f"{claim.id} in {table.id}"
         compared += 1
     assert compared > 80
+
+
+def test_a_claim_that_only_a_figure_shows_names_its_script_and_no_table_has_it():
+    in_tables = {claim.id for claim, *_ in judged()}
+    for name, script in SHOWN_BY.items():
+        assert CLAIMS[name].figure == script and name not in in_tables
+        figure = importlib.import_module(f"experiments.{script}").FIGURE
+        assert figure.id == script.replace("_", "/", 1) and figure.id.split("/")[0] == CLAIMS[name].paper
+        assert CLAIMS[name].where.startswith(f"Figure {figure.id.removeprefix('kpsem/figure')}")
+    of_kpsem = {claim.id for claim in published_claims() if claim.paper == "kpsem"}
+    assert of_kpsem == {name for name in in_tables if name.startswith("K")} | SHOWN_BY.keys()
 
 
 def test_every_printed_accuracy_on_activitynet_is_a_share_of_the_other_possible_size():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
-from experiments.benchmarks.key_points import PeakMemory, peak_megabytes
+from experiments.benchmarks.key_points import PeakMemory, aims, markdown, peak_megabytes
+from experiments.harness.store import REPOSITORY
 
 
 def test_peak_is_the_largest_sum_of_living_tensors():
@@ -27,3 +30,23 @@ def test_peak_is_the_largest_sum_of_living_tensors():
 def test_memory_of_a_clip_is_as_stated(stage, inference, training):
     assert peak_megabytes(stage, training=False) == pytest.approx(inference, abs=1)
     assert peak_megabytes(stage, training=True) == pytest.approx(training, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("times", "shares", "words"),
+    [
+        (100, {"conv2": 9.9, "conv4": 4.0}, ("loop: met.", "pass: met behind every stage;")),
+        (99, {"conv2": 10.0, "conv4": 4.0}, ("loop: missed.", "pass: missed behind conv2;")),
+        (500, {"conv2": 16.0, "conv3": 12.0, "conv4": 4.0}, ("loop: met.", "pass: missed behind conv2 and conv3;")),
+    ],
+)
+def test_the_page_says_which_aims_are_met_and_where_not(times, shares, words):
+    forward = {stage: {"share_percent": share} for stage, share in shares.items()}
+    said = aims({"times_faster_than_loop": times, "forward": forward})
+    assert all(word in said for word in words)
+
+
+def test_the_committed_page_is_that_of_its_record():
+    folder = REPOSITORY / "results/benchmarks"
+    page = (folder / "key_points.md").read_text()
+    assert page == markdown(json.loads((folder / "key_points.json").read_text())) and page.count("Aims: ") == 2

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.harness import arguments as flags
 from experiments.harness.cli import run_figure
-from experiments.harness.figures import Drawing, draw_figure
+from experiments.harness.figures import Drawing, Load, draw_figure, figure_cells
 from experiments.harness.spec import Figure, Table
 from experiments.harness.store import RESULTS_VARIABLE
 from experiments.ligar_table3 import TABLE
@@ -104,6 +104,30 @@ def test_what_a_figure_cannot_do_is_refused(results: Path, capsys: pytest.Captur
         (("--checkpoint", __file__, "--test-only"), "say with --rows which row of paper/figure9 it was trained for"),
     ):
         assert drawn(results, *argv)[0] == 2 and message in capsys.readouterr().err
+
+
+def test_a_figure_that_compares_its_rows_needs_them_all(results: Path, capsys: pytest.CaptureFixture[str]):
+    cells = filled(results / "runs", figure_table(), seeds=(0,))
+    figure = Figure(id="paper/figure9", title="", table=cells.table, rows=("plain", "wide"), draw=draw_nothing,
+                    compares=True)  # fmt: skip
+    common = ("--no-wandb", "--no-controls")
+    for argv, message in (
+        (("--rows", "wide"), "--rows 'wide': paper/figure9 compares its rows and needs 'plain' too; leave --rows out"),
+        (("--checkpoint", __file__, "--test-only", "--rows", "wide"), "weights of one network; paper/figure9 compares"),
+    ):
+        assert run_figure(figure, parsed(*common, *argv)) == 2 and message in capsys.readouterr().err
+    assert run_figure(figure, parsed(*common, "--seeds", "1", "--rows", "wide", "plain")) == 0
+
+
+def test_a_figure_may_ask_for_the_data_of_a_cell_alone(tmp_path: Path):
+    """Of a cell without weights the data module is there, the network is not."""
+    cells = filled(tmp_path, figure_table(), seeds=(0,))
+    found, load = figure_cells(dataclasses.replace(FIGURE, table=cells.table, rows=("plain",)), cells)[0], Load(cells)
+    assert isinstance(load.data(found), cells.columns[0].parts[0].cls)
+    for path in tmp_path.rglob("weights.*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="is missing: run this cell first"):
+        load(found)
 
 
 def test_an_interrupted_figure_ends_as_a_table_does(

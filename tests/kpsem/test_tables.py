@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from datamodules.datasets.hmdb51 import HMDB51
 from datamodules.datasets.kinetics import Kinetics
@@ -157,6 +158,25 @@ def test_the_texts_arithmetic_follows_from_the_table_but_for_two_numbers():
     assert '"1.38 % more parameters": 1.38' in TABLE1.notes[0] and '"1.8 % behind TSM": 1.60' in TABLE1.notes[0]
 
 
+def test_the_texts_costs_compared_like_for_like_are_counted_here():
+    """Parameters and FLOPs of both networks with 200 classes by one rule, as a note of Table 1 says."""
+    costs = [row_costs(TABLE1, TABLE1.row(label), num_classes=200) for label in (OURS, BASELINE)]
+    assert tuple(round(1e6 * cost["params_m"]) for cost in costs) == kpsem_table1.SAME_CLASSES_PARAMS
+    assert tuple(round(cost["gmacs"], 4) for cost in costs) == kpsem_table1.SAME_CLASSES_GMACS
+    [note] = [note for note in TABLE1.notes if "Like for like" in note]
+    assert "8,123,096 parameters against 7,842,568, 3.58 % more, and 11.0718 G against 11.0453 G, 0.24 % more" in note
+    by_operator = _operations(TABLE1, OURS)
+    assert round(by_operator.pop("bmm"), 1) == kpsem_table1.REGION_SUMS_MMACS
+    assert by_operator.keys() == {"convolution", "addmm"}
+
+
+def _operations(table: Table, label: str) -> dict[str, float]:
+    """Return the millions of multiply-accumulates of one clip by operator."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        build_module(table, row=label).eval()(torch.empty(1, 1, 3, 16, 224, 224))
+    return {str(key).removeprefix("aten."): count / 2e6 for key, count in counter.get_flop_counts()["Global"].items()}
+
+
 def _half_unit(printed: float) -> float:
     """Return half a unit of the last printed digit."""
     return next(0.5 * 10**-digits for digits in range(3) if round(printed, digits) == printed) + 1e-9
@@ -179,6 +199,19 @@ def test_four_rows_decide_and_the_others_wait_to_be_asked_for():
     decisive = [BASELINE, OURS, kpsem_table2.SINGLE, kpsem_table2.ONE_SET]
     assert [row.label for row in TABLE2.rows if row.default] == decisive
     assert [row.label for row in ABLATIONS.rows if row.default] == [BASELINE, OURS, "K = 1", "G = 1"]
+
+
+def test_every_setting_of_figure_5_is_compared_with_mfnet_once():
+    """The caption: "All settings surpass the baseline", of which the published claims here name Conv2 alone."""
+    claims = [claim for claim in ABLATIONS.claims if claim.worse == BASELINE]
+    assert sorted(claim.better for claim in claims) == sorted(
+        row.label for row in ABLATIONS.rows if row.label != BASELINE
+    )
+    assert {claim.id for claim in claims if claim.better != kpsem_ablations.AFTER_CONV2} == {"KA1"}
+    assert [claim.id for claim in claims if claim.better == kpsem_ablations.AFTER_CONV2] == ["K19"]
+    assert all((claim.relation, claim.margin) == (">", 0) for claim in claims)
+    base, *printed = [float(row.published[0]) for row in ABLATIONS.rows if row.published[0]]
+    assert min(printed) - base == pytest.approx(1.3)
 
 
 def test_table_1_has_all_nineteen_printed_rows_of_which_two_are_ours():

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from experiments.audit.published import published_claims
-from experiments.harness.index import committed
+from experiments.harness.index import VERDICTS, committed
 from experiments.harness.store import REPOSITORY
 from experiments.report.passport import read_passport
 from experiments.report.site import build_site, render_pages
-from experiments.report.summary import BEGIN, END, summary, with_summary
+from experiments.report.summary import BEGIN, END, WIDTH, summary, summary_picture, with_summary
 from experiments.report.tables import mistakes_in, page_name, training_curves, value_groups
 from experiments.tools import report
 
@@ -99,6 +99,17 @@ def test_pages_are_well_formed_and_their_links_resolve(pages: dict[str, str]):
 def test_every_published_claim_stands_in_the_audit(pages: dict[str, str]):
     rows = re.findall(r'<tr id="(\w+)" data-paper', pages["claims.html"])
     assert rows == [claim.id for claim in published_claims()]
+
+
+def test_a_claim_that_only_a_figure_shows_links_to_it(pages: dict[str, str]):
+    line = next(line for line in re.split(r"(?=<tr id=)", pages["claims.html"]) if line.startswith('<tr id="K30"'))
+    assert 'data-verdict="not judged"' in line and 'href="../kpsem/figure9.proxy.png"' in line
+    assert re.search(r"\b[1-9]\d* can only be looked at in a figure", pages["index.html"])
+
+
+def test_the_legend_of_the_summarys_picture_fits(tmp_path: Path):
+    places = [float(x) for x in re.findall(r'<text x="(\d+)" y="\d+">', summary_picture(tmp_path))]
+    assert len(places) == len(VERDICTS) and places[-1] + 8 * len(VERDICTS[-1]) < WIDTH
 
 
 @pytest.mark.parametrize("path", EVIDENCE, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -113,9 +113,10 @@ TABLE = Table(
         "All rows but the first three are printed as ResNet-50; TSN, TSM, TEINet and ACTION-Net as plug-and-play.",
         "That 8 frames already reach the state of the art (A20) fails in the table itself: Jester, Top-5, 99.8 against "
         "99.9.",
-        "On the benchmark the rows of 16 frames differ in two more ways: through four modules an output sees at most 4 "
-        "(TSM) or 8 (ACTION-Net) frames to each side, all of 8 and half of 16, where the paper's sixteen modules see "
-        "all; and batches of 24 for 32, the paper's rule of 48 for 64, make a third more steps.",
+        "On the benchmark the rows of 16 frames differ in two more ways. Through its four modules what the networks "
+        "say of the first frame depends on 5 (TSM) and on 8 of 8 or 9 of 16 frames (ACTION-Net); through the sixteen "
+        "of the paper's ResNet-50 on all. And batches of 24 for 32, the paper's rule of 48 for 64, make a third more "
+        "steps.",
         "TSN's Top-5 on EgoGesture is 98.3 here, as TSM's, and 97.3 in Table 1.",
         "TSN and TSM are published with Kinetics' weights, in part quoted, ACTION-Net with ImageNet's: the published "
         "differences between them are not the module's alone.",

@@ -50,9 +50,9 @@ TABLE = Table(
     notes=(
         '"More ACTION engaged yields better performance" (caption): not in Top-5 from res_{2,3} to res_{2,3,4} (A43).',
         "res_2 alone is published as better than TSM in all stages (92.3 against 92.1). On the benchmark it has one "
-        "module where ResNet-50 has three, and it makes no use of time (shuffled frames score as well): there A40 to "
-        "A43 say that a module in res_3 is needed, not that more are better. The rows with TSM elsewhere compare like "
-        "with like.",
+        "module where ResNet-50 has three, and makes no use of time: shuffled frames score as well. There A40 and A41 "
+        "say that something temporal behind res_2 is needed, A42 and A43 that it is in res_4 too; whether it must be "
+        "the excitations, the rows with TSM elsewhere say, which compare like with like.",
     ),
 )
 

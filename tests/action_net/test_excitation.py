@@ -68,8 +68,10 @@ def test_outputs_have_not_changed_since_they_agreed_with_the_authors():
 
 @pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_outputs_and_gradients_are_those_of_the_equations_taken_literally(train, memory_format):
-    ours, literal = module().double().train(train), LiteralAction(32).double().train(train)
+@pytest.mark.parametrize("dense", [False, True], ids=["a kernel per channel", "dense"])
+def test_outputs_and_gradients_are_those_of_the_equations_taken_literally(train, memory_format, dense):
+    ours, literal = module(reduction=8, dense_motion=dense), LiteralAction(32, 8, dense=dense)
+    ours, literal = ours.double().train(train), literal.double().train(train)
     literal.load_state_dict(ours.state_dict())
     maps = some_maps(dtype=torch.float64).contiguous(memory_format=memory_format)
     results = []

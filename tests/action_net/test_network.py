@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -42,6 +46,21 @@ ROWS = {
     "BN-Inception ACTION released": (BN_INCEPTION_RELEASED, 83, 11_450_819, 16.7540, 16.6004),
     "BN-Inception ACTION published": (BN_INCEPTION_PUBLISHED, 83, 11_593_256, 16.9363, 16.7807),
 }
+# The same measures of the authors' code for further variants at 83 classes, to four decimals: millions, G, G.
+FURTHER = {
+    "STE": (dict(excitations=(STE,)), 23.7179, 33.0989, 32.8370),
+    "CE": (dict(excitations=(CE,)), 25.8953, 33.1576, 32.8507),
+    "ME": (dict(excitations=(ME,)), 25.7176, 34.6848, 34.4144),
+    "CE without shift": (dict(shift=None, excitations=(CE,)), 25.8559, 33.0228, 32.7159),
+    "ME without shift": (dict(shift=None, excitations=(ME,)), 25.6783, 34.5499, 34.2795),
+    "MobileNetV2 TSN": ({**MOBILE, **TSN}, 2.3302, 2.5525, 2.3968),
+    "MobileNetV2 STE": (dict(MOBILE, excitations=(STE,)), 2.3328, 2.5589, 2.4032),
+    "MobileNetV2 CE": (dict(MOBILE, excitations=(CE,)), 2.3441, 2.5595, 2.4021),
+    "MobileNetV2 ME": (dict(MOBILE, excitations=(ME,)), 2.3437, 2.5646, 2.4086),
+    "BN-Inception STE": (dict(BN_INCEPTION_RELEASED, excitations=(STE,)), 10.3730, 16.4262, 16.2848),
+    "BN-Inception CE": (dict(BN_INCEPTION_RELEASED, excitations=(CE,)), 10.9337, 16.4402, 16.2885),
+    "BN-Inception ME": (dict(BN_INCEPTION_RELEASED, excitations=(ME,)), 10.8896, 16.7385, 16.5951),
+}
 # Printed in Tables 3 and 5: FLOPs and parameters. "33" is an integer there.
 PRINTED = {
     "TSN": ("33", "23.68"),
@@ -76,6 +95,8 @@ GOLDENS = {
     "MobileNetV2 ACTION": (-0.057368, 0.07422, -0.171778, -0.00299, 0.096163, -0.113919,
                            0.20358, -0.053701, 0.139057, -0.058501, 0.007069, 0.049988),
 }  # fmt: skip
+SHARED_GOLDENS = Path(__file__).resolve().parents[3] / "shared" / "goldens" / "authors_networks.json"
+GOLDEN_TOLERANCE = 1e-5  # single paths of MobileNetV2 differ by 6e-5
 PATHS = {"TSN": TSN, "TSM": TSM, "ACTION": {}, **{name.upper(): dict(excitations=(name,)) for name in (STE, CE, ME)}}
 
 
@@ -105,6 +126,20 @@ def test_parameters_and_operations_are_the_authors(row):
     assert counter.get_total_flops() // 2 == counts["convolution"] + counts["linear"]
 
 
+@pytest.mark.parametrize("row", FURTHER)
+def test_further_variants_measure_as_the_authors(row):
+    arguments, *expected = FURTHER[row]
+    network = on_meta(**arguments)
+    counts = ptflops_counts(network, torch.empty(1, 3, 8, 224, 224, device="meta"))
+    unseen = 8 * 1280 * 7 * 7 if "Mobile" in row else 0
+    found = (
+        sum(p.numel() for p in network.parameters()) / 1e6,
+        (sum(counts.values()) - unseen) / 1e9,
+        (counts["convolution"] + counts["linear"]) / 1e9,
+    )
+    assert found == pytest.approx(tuple(expected), abs=6e-5)
+
+
 @pytest.mark.parametrize("row", PRINTED)
 def test_published_figures_are_met_to_the_printed_digit(row):
     arguments, classes, *_ = ROWS[row]
@@ -121,7 +156,25 @@ def test_outputs_of_the_filled_network_are_the_authors(case):
     network = fill(ActionNetwork(num_classes=83, **backbone, **PATHS[case.split()[-1]]))
     with torch.no_grad():
         logits = network(video((1, 8, 3, 64, 64)).transpose(1, 2))
-    torch.testing.assert_close(logits[0, :12], torch.tensor(GOLDENS[case]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(logits[0, :12], torch.tensor(GOLDENS[case]), rtol=0, atol=GOLDEN_TOLERANCE)
+
+
+@pytest.mark.skipif(not SHARED_GOLDENS.exists(), reason=f"{SHARED_GOLDENS} is not there")
+@pytest.mark.parametrize("case", GOLDENS)
+def test_the_stored_outputs_are_those_that_the_authors_code_gave(case):
+    backbone, _, name = case.rpartition(" ")
+    kept = json.loads(SHARED_GOLDENS.read_text())["action_net"]["cases"][
+        f"{'mobilenetv2' if backbone else 'resnet50'}/{name.lower()}"
+    ]
+    assert list(GOLDENS[case]) == kept["logits"]
+    network = on_meta(83, **(MOBILE if backbone else {}), **PATHS[name])
+    assert sum(p.numel() for p in network.parameters()) == kept["params"]
+
+
+def test_the_stored_outputs_tell_the_networks_apart():
+    for first, second in itertools.combinations(GOLDENS, 2):
+        apart = max(abs(a - b) for a, b in zip(GOLDENS[first], GOLDENS[second], strict=True))
+        assert apart > 4 * GOLDEN_TOLERANCE, (first, second)
 
 
 def test_outputs_are_those_of_the_equations_taken_literally():

@@ -50,7 +50,6 @@ def explained(module: Any, data: Any) -> dict[str, Any]:
         "indices": raw.frame_indices[0, 0].tolist(),
         "maps": class_activation_maps(module.network, batch.clips[:, 0], batch.labels)[0].numpy(),
         "predicted": data.class_names[int(scores.argmax())],
-        "score": float(scores[batch.labels[0]]),
     }
 
 

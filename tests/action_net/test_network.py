@@ -222,14 +222,15 @@ def test_stages_without_the_module_are_plain_or_shifted():
 
 
 def test_the_learnable_shift_alone_starts_as_tsm():
-    learnable, fixed = (fill(ActionNetwork(num_classes=5, **{**MOBILE, "shift": s, "excitations": ()}))
-                        for s in ("learnable", "fixed"))  # fmt: skip
+    learnable, fixed, none = (fill(ActionNetwork(num_classes=5, **{**MOBILE, "shift": s, "excitations": ()}))
+                              for s in ("learnable", "fixed", None))  # fmt: skip
     for layer in learnable.modules():
         if isinstance(layer, LearnableTemporalShift):
             layer.reset_parameters()
     clips = video((2, 3, 4, 32, 32))
     with torch.no_grad():
-        torch.testing.assert_close(learnable(clips), fixed(clips))
+        torch.testing.assert_close(learnable(clips), fixed(clips), rtol=0, atol=1e-6)
+        assert (none(clips) - fixed(clips)).abs().max() > 1e-4, "a network without any shift differs"
 
 
 def test_crops_of_256_pixels_run_on_every_backbone():

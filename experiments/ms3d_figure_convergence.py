@@ -8,7 +8,7 @@ Protocol:   the validation curves of the ablations' first row, of the loss as pu
             reach it; the paired difference to cross-entropy with its 95 % interval over seeds (Student's t), where all
             of them do. The benchmark validates every second epoch: a difference below two is none.
 Deviations: the figure is ours. During training a class's centre is the running mean of its codes. On the benchmark MS3D
-            has a modified loss, since the published one does not start (LOSS_NOTE in ms3d_profiles): it is drawn too.
+            has a modified loss (LOSS_NOTE in ms3d_profiles); the published one is drawn too.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ TABLE = Table(
         "Velocity: of the full-size networks, by a protocol of ours (results/benchmarks/velocity_ms3d_table1.md); the "
         "paper states neither hardware nor protocol. One view is timed, without decoding, and multiplied by those that "
         "a network's source tests with, 30 for Slow-Fast, else by 1, as for MS3D, T3D and ECO: M15 hangs on that, by "
-        "one view each Slow-Fast is the faster. "
+        "one view each Slow-Fast is the faster. Rows that were not trained show theirs there alone. "
         f'The paper prints "{VELOCITY["C3D"]}" for C3D and "{VELOCITY["I3D"]}" for I3D.',
         "That MS3D \"doesn't achieve optimal results\" stands beside the table's best Top-1; it fits Top-5 alone.",
         "All seeds share one random graph and one fixed kernel (seed 0 of each): the intervals are over "

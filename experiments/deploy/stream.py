@@ -213,8 +213,8 @@ class Recogniser:
         self._score_sum += confidences if self.network.view_score == "probs" else scores
         unknown = self._is_unknown(scores)
         self._num_unknown += unknown
-        indices = tuple(int(i) for i in indices)
-        return Prediction(frame_indices=indices, scores=scores, confidences=confidences, unknown=unknown)
+        seen = tuple(int(i) for i in indices)
+        return Prediction(frame_indices=seen, scores=scores, confidences=confidences, unknown=unknown)
 
     def _is_unknown(self, scores: np.ndarray) -> bool:
         """Say whether minus the largest score, a squared distance, is not below the threshold's square."""

@@ -43,7 +43,7 @@ NUM_CLASSES = 400
 FRAMES, HEIGHT, WIDTH = 300, 240, 320
 BOX = (0.3, 0.2, 0.7, 0.9)  # of an actor; where it lies hardly matters for time
 VIDEO = Video(id="in memory", path=Path("in memory"), label=0, label_name="")
-# Of Kinetics' test, C3D's of Sports-1M's. MS3D's paper states no views, nor is one counted with more by default.
+# Of the test on Kinetics, C3D's on Sports-1M. The others are counted with one, MS3D too: its paper states no views.
 VIEWS = {SLOW_FAST: 30, "I3D": 30, "ResNet3D": 10, "C3D": 10}
 VIEWS_FROM = {
     SLOW_FAST: "10 clips of three crops, its paper (Feichtenhofer et al. 2019)",

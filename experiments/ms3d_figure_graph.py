@@ -35,7 +35,7 @@ def connections(graph: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def draw(cells: Sequence[Cell], load: Load) -> Drawing:
-    """Draw the blocks side by side, the paper's above the trained network's; give the connections of each."""
+    """Draw the blocks side by side, the paper's above the trained network's; give what each layer receives."""
     import matplotlib.pyplot as plt
     from matplotlib.colors import ListedColormap
 
@@ -58,12 +58,20 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
             axis.set_yticks(_ticks(len(block)), [str(tick + 1) for tick in _ticks(len(block))])
             axis.tick_params(labelsize=7, length=0)
             axis.set_frame_on(False)
-            numbers.append({"network": name, "block": number, "layers": len(block), "connections": kept,
-                            "of possible": possible, "share": f"{kept / possible:.3f}"})  # fmt: skip
+            numbers.append(_number(name, number, "all", "", kept, possible))
+            for layer, received in enumerate(block, start=1):
+                listed = " ".join(map(str, sorted(received)))
+                numbers.append(_number(name, number, str(layer), listed, len(received), layer))
         line[0].set_ylabel(f"{name}\nlayer", fontsize=9)
         line[0].set_xlabel("receives", fontsize=9)
     figure.tight_layout()
     return Drawing(figure, numbers)
+
+
+def _number(network: str, block: int, layer: str, receives: str, kept: int, possible: int) -> dict[str, object]:
+    """Return one line of the drawn numbers: of a whole block, or of a layer with the elements that it receives."""
+    return {"network": network, "block": block, "layer": layer, "receives": receives, "connections": kept,
+            "of possible": possible, "share": f"{kept / possible:.3f}"}  # fmt: skip
 
 
 def _ticks(layers: int) -> list[int]:

@@ -6,6 +6,7 @@ Tables II and III.
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from datamodules.datasets.kinetics import Kinetics
@@ -36,13 +37,14 @@ NETWORKS: Mapping[str, Sizes] = {
 }
 LOSS_NOTE = (
     f"On the benchmark MS3D's loss takes its positives from the last {profiles.PROXY_LOSS.memory} codes of each class, "
-    "and codes are "
-    "batch-normalised: as published it stays at chance for half of so short a training (a row of ms3d_ablations)."
+    "and codes are batch-normalised: its training has a thousand steps of 8 pairs, the paper's some million of 32. The "
+    "published loss is a row of ms3d_ablations."
 )
 VELOCITY = {"C3D": "< 0.5", "I3D": "-", "T3D": "7.4", "ECO": "20.8", SLOW_FAST: "0.9", MS3D: "11.9"}  # Table I, printed
 DEFAULT = (MS3D, SLOW_FAST, R3D18)  # the others: --rows all
 ABOUT = {
-    "C3D": "the paper's row is the mean of a ResNet3D and a DenseNet3D; here C3D itself, and those two below.",
+    "C3D": "the printed values are the mean of a ResNet3D's and a DenseNet3D's (Sec. IV.C), not C3D's; ours is C3D "
+    "itself, those two have rows of their own.",
     R3D18: "torchvision's R3D-18, not in the paper's table by itself.",
     "DenseNet3D": "DenseNet3D-121, not in the paper's table by itself.",
     "I3D": "pytorchvideo's ResNet-50 inflated as I3D is, RGB alone; the paper's row is the Inception one, its optical "
@@ -81,15 +83,18 @@ def own_clips(sizes: Sizes) -> dict[str, Any]:
     )
 
 
-def network_row(label: str, published: tuple[str | None, ...], classes: int) -> Row:
-    """Return the row of MS3D or of a network that it is compared with, started from its own pre-training."""
+def network_row(label: str, published: tuple[str | None, ...], classes: int, note: str = "") -> Row:
+    """Return the row of MS3D or of a network that it is compared with, started from its own pre-training.
+
+    The note stands behind what the row is in every table.
+    """
     common: dict[str, Any] = dict(
         label=label,
         published=published,
         init=label,
         classes=classes,
         default=label in DEFAULT,
-        note=ABOUT.get(label, ""),
+        note=" ".join(filter(None, (ABOUT.get(label, ""), note))),
     )
     if label == MS3D:
         return Row(**common)
@@ -97,10 +102,20 @@ def network_row(label: str, published: tuple[str | None, ...], classes: int) -> 
     return Row(module=dict(backbone=Changed(sizes.at), loss=None), data=own_clips(sizes), **common)
 
 
-def rows(published: Mapping[str, tuple[str | None, ...]], *, classes: int) -> tuple[Row, ...]:
-    """Return all rows in the paper's order, those that it does not print without values."""
+def rows(
+    published: Mapping[str, tuple[str | None, ...]], *, classes: int, notes: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Row, ...]:
+    """Return all rows in the paper's order, those that it does not print without values.
+
+    Args:
+        published: printed values, by row.
+        classes: of the full-size networks.
+        notes: what is to be said of a row's printed values, by row.
+    """
     nothing = (None,) * len(published[MS3D])
-    return tuple(network_row(label, published.get(label, nothing), classes) for label in (*NETWORKS, MS3D))
+    return tuple(
+        network_row(label, published.get(label, nothing), classes, notes.get(label, "")) for label in (*NETWORKS, MS3D)
+    )
 
 
 def columns_of(group: str, data: Build, test_videos: int | None = None) -> tuple[Column, ...]:

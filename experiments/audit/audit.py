@@ -19,7 +19,7 @@ MEANING = {
     "not reproduced": "the interval lies on the other side (of a claim of equality: outside the margin)",
     "undecided": "the interval holds both; more seeds or videos are needed",
     "cited": "compares numbers quoted from other papers; there is nothing to run",
-    "not judged": "is about what a figure shows: the figure is drawn, what it says is left to the reader",
+    "not judged": "is about what a figure shows, which is drawn and left to the reader, or about private videos",
     "not run": "no committed result yet",
 }
 
@@ -77,7 +77,7 @@ class AuditedClaim:
         run = [one for one in found if one not in ("cited", "not run")]
         if run:  # of a claim in several parts, one that was not run leaves open what the others do not refute
             return sequence_verdict([*run, "undecided"] if "not run" in found else run)
-        if not found and self.pictures:
+        if not found and (self.pictures or self.claim.out_of_reach):
             return "not judged"
         return "cited" if "cited" in found and "not run" not in found else "not run"
 

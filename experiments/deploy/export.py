@@ -26,7 +26,13 @@ from experiments.deploy.exported import (
     clip_shape,
     missing_package,
 )
-from experiments.deploy.inference import confidence_scale, inference_network, largest_difference, largest_score
+from experiments.deploy.inference import (
+    confidence_scale,
+    inference_network,
+    largest_difference,
+    largest_score,
+    rejection_distance,
+)
 from experiments.deploy.quiet_openvino import quiet_openvino
 from lightning_modules.base import ClipClassifier
 
@@ -112,6 +118,7 @@ def _write(module: ClipClassifier, spec: InputSpec, folder: Path, to: Format) ->
         "input_spec": dataclasses.asdict(spec),
         "view_score": module.view_score,
         "confidence_scale": confidence_scale(module),
+        "rejection_distance": rejection_distance(module),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "folded_normalisations": num_folded,
         "versions": {name: version(name) for name in ("torch", *_PACKAGES[to])},

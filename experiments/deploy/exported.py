@@ -42,6 +42,7 @@ class ExportedNetwork:
         input_spec: what the network expects.
         view_score: what is averaged over views, ``logits`` or ``probs``.
         confidence_scale: factor of the scores before a softmax makes confidences of them.
+        rejection_distance: to the nearest class centre, from which on a clip is of no known class; None rejects none.
 
     Raises:
         ValueError: no exported network there, or fewer than one thread.
@@ -58,6 +59,7 @@ class ExportedNetwork:
         self.input_spec: InputSpec = input_spec(self.manifest["input_spec"])
         self.view_score: str = self.manifest["view_score"]
         self.confidence_scale: float = self.manifest["confidence_scale"]
+        self.rejection_distance: float | None = self.manifest.get("rejection_distance")  # earlier exports have none
         self._infer = _RUNTIMES[self.format](self.folder / MODEL_FILES[self.format], threads)
 
     @overload

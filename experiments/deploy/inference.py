@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.base import ClipClassifier
+from lightning_modules.heads.nearest_centre import NearestCentre
 from lightning_modules.layers.depthwise import DepthwiseConv3d
 from lightning_modules.losses.am_softmax import PolynomialScale
 
@@ -42,6 +43,18 @@ def confidence_scale(module: ClipClassifier) -> float:
     """
     scale = getattr(module, "scale", None)
     return scale(1.0) if isinstance(scale, PolynomialScale) else 1.0
+
+
+def rejection_distance(module: ClipClassifier) -> float | None:
+    """Return the distance to the nearest class centre from which on a clip is of no known class (MS3D's gamma).
+
+    None for a module that rejects nothing: it has no centres, or its threshold was never set. Where there is one, the
+    scores are minus the squared distances to the centres.
+    """
+    repository = getattr(module, "repository", None)
+    if not isinstance(repository, NearestCentre) or not torch.isfinite(repository.threshold):
+        return None
+    return float(repository.threshold)
 
 
 def inference_network(module: ClipClassifier, clips: Tensor) -> tuple[ScoreNetwork, int]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from datamodules.batch import InputSpec
 from experiments.deploy.checkpoint import load_checkpoint_module
 from experiments.deploy.exported import MANIFEST, ExportedNetwork, clip_shape
-from experiments.deploy.inference import confidence_scale, inference_network
+from experiments.deploy.inference import confidence_scale, inference_network, rejection_distance
 
 
 class Network(Protocol):
@@ -21,6 +21,7 @@ class Network(Protocol):
     input_spec: InputSpec
     view_score: str
     confidence_scale: float
+    rejection_distance: float | None
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:
         """Return ``(M, K)`` scores of normalised clips ``(M, C, T, H, W)``."""
@@ -41,6 +42,7 @@ class CheckpointNetwork:
         module, self.input_spec = load_checkpoint_module(path)
         self.view_score: str = module.view_score
         self.confidence_scale = confidence_scale(module)
+        self.rejection_distance = rejection_distance(module)
         clips = torch.randn(1, *clip_shape(self.input_spec), generator=torch.Generator().manual_seed(0))
         self._network, _ = inference_network(module, clips)
 

@@ -55,16 +55,24 @@ class Prediction:
         frame_indices: ``(T,)`` the source frames it saw.
         scores: ``(K,)`` as the network gives them.
         confidences: ``(K,)`` softmax of the scaled scores.
+        unknown: the nearest class centre is too far (MS3D's gamma): none of the classes.
     """
 
     frame_indices: tuple[int, ...]
     scores: np.ndarray
     confidences: np.ndarray
+    unknown: bool = False
 
     def top(self, names: Sequence[str], count: int = 5) -> list[tuple[str, float]]:
-        """Return the ``count`` most confident classes with their confidence, in descending order."""
+        """Return the ``count`` most confident classes with their confidence, in descending order.
+
+        Of an unknown action the first is "unknown", and which class is the nearest.
+        """
         order = np.argsort(-self.confidences, kind="stable")[:count]
-        return [(names[index], float(self.confidences[index])) for index in order]
+        found = [(names[index], float(self.confidences[index])) for index in order]
+        if self.unknown and found:
+            found[0] = f"unknown, nearest: {found[0][0]}", found[0][1]
+        return found
 
 
 class Latencies:
@@ -138,6 +146,7 @@ class Recogniser:
         self._next = 0  # source frame from which on the next prediction is due
         self._beginning: list[Tensor] = []  # all frames, until the first window is full
         self._score_sum = np.zeros(len(spec.class_names))
+        self._num_unknown = 0
 
     @property
     def window(self) -> int:
@@ -183,12 +192,16 @@ class Recogniser:
         return self._predict(torch.stack([self._beginning[index] for index in indices]), indices)
 
     def mean_prediction(self) -> Prediction | None:
-        """Return the mean over all windows so far, as views of a test video are averaged; None before the first."""
+        """Return the mean over all windows so far, as views of a test video are averaged; None before the first.
+
+        It is unknown where most windows are.
+        """
         if not self.num_predictions:
             return None
         mean = self._score_sum / self.num_predictions
         confidences = mean if self.network.view_score == "probs" else _softmax(self.network.confidence_scale * mean)
-        return Prediction(frame_indices=(), scores=mean, confidences=confidences)
+        mostly = 2 * self._num_unknown > self.num_predictions
+        return Prediction(frame_indices=(), scores=mean, confidences=confidences, unknown=mostly)
 
     def _predict(self, frames: Tensor, indices: np.ndarray) -> Prediction:
         with self.latencies.measure("normalise"):
@@ -198,7 +211,15 @@ class Recogniser:
         confidences = _softmax(self.network.confidence_scale * scores.astype(np.float64))
         self.num_predictions += 1
         self._score_sum += confidences if self.network.view_score == "probs" else scores
-        return Prediction(frame_indices=tuple(int(i) for i in indices), scores=scores, confidences=confidences)
+        unknown = self._is_unknown(scores)
+        self._num_unknown += unknown
+        seen = tuple(int(i) for i in indices)
+        return Prediction(frame_indices=seen, scores=scores, confidences=confidences, unknown=unknown)
+
+    def _is_unknown(self, scores: np.ndarray) -> bool:
+        """Say whether minus the largest score, a squared distance, is not below the threshold's square."""
+        threshold = self.network.rejection_distance
+        return threshold is not None and max(0.0, -float(scores.max())) ** 0.5 >= threshold
 
 
 def recognise(

@@ -14,7 +14,7 @@ from datamodules.synthetic.stand_ins import STAND_INS
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.markdown import markdown_table
 
-# In the order in which they are listed; "not judged" is for claims about what a figure shows, which no table has.
+# In the order in which they are listed; "not judged" is for what no table can have: a figure's look, private videos.
 VERDICTS = ("reproduced", "not reproduced", "undecided", "cited", "not judged", "not run")
 OWN_ID = re.compile(r"[A-Z]A\d+")
 NO_TABLES = ("runs", "calibration", "benchmarks")

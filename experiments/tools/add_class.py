@@ -26,7 +26,7 @@ from datamodules.video import UndecodableVideoError, Video
 from datamodules.video_sampling import collate
 from experiments.deploy import load_checkpoint_module
 from experiments.deploy.checkpoint import rebuild_data
-from experiments.tools.boxes import box_of
+from experiments.tools.boxes import box_of, opened
 from lightning_modules.checkpoints import read_checkpoint
 from lightning_modules.heads.nearest_centre import NearestCentre
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if given.out is not None and not out.parent.is_dir():
             raise ValueError(f"--out {out}: there is no folder {out.parent}")
-        detector = _detector(given.detector, given.weights)
+        detector = None if given.detector is None else opened(given.detector, given.weights)
         grown = grown_checkpoint(given.checkpoint, given.name, given.videos, detector, whole=given.whole_frames)
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -60,12 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{out}: {len(grown['input_spec']['class_names'])} classes, the last is {given.name!r} "
           f"from {len(given.videos)} video(s)")  # fmt: skip
     return 0
-
-
-def _detector(name: str | None, weights: Path | None) -> Detector | None:
-    if name is None:
-        return None
-    return DETECTORS[name](**({} if name == "motion" else {"weights": weights}))
 
 
 def grown_checkpoint(

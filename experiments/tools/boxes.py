@@ -3,8 +3,9 @@
 NAME is the data set's name in small letters and digits, as its folder is called (ucf101, kinetics400), or folder for
 your own videos. DIR is that folder, or the one which holds it. boxes.npz is written beside the videos, one box each
 around the people in some of its frames; videos that it lists already are left alone. Detectors: torchvision (SSDlite,
-BSD; downloads its weights unless --weights names them), yolox (an .onnx file of YOLOX, Apache-2.0, by --weights) and
-motion (no weights; for a camera that rests). On the embedded benchmark the true boxes are known.
+BSD; downloads its weights unless --weights names them), yolox (an .onnx file of YOLOX, Apache-2.0, by --weights; needs
+the extra `detector`) and motion (no weights; for a camera that rests). On the embedded benchmark the true boxes are
+known.
 
 Run: python experiments/tools/boxes.py ucf101 --data-root DATA
 """
@@ -51,14 +52,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         torch.set_num_threads(given.threads)
         source = source_named(given.name, split=given.split)
         root = root_of(source, given.data_root)
-        settings = {} if given.detector == "motion" else {"weights": given.weights}
-        detector = DETECTORS[given.detector](**settings)
+        detector = opened(given.detector, given.weights)
         listed = [video for subset in ("train", "val", "test") for video in source.videos(root, subset)]
         print(find_all(listed, root / BOXES_FILE, detector, given.frames))  # type: ignore[operator]
-    except ValueError as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def opened(name: str, weights: Path | None) -> Detector:
+    """Return a detector.
+
+    Raises:
+        ValueError: weights that are none of its own.
+        OSError: they cannot be read or downloaded.
+        ImportError: its package is not installed.
+    """
+    if name == "motion":
+        return DETECTORS[name]()
+    way_out = "--detector motion needs neither weights nor packages, where the camera rests"
+    try:
+        return DETECTORS[name](weights=weights)
+    except ImportError as error:
+        needed = f"{error.name or error} is not installed; it comes with the extra `detector` of this project"
+        raise ImportError(f"--detector {name}: {needed}. {way_out}") from error
+    except OSError as error:
+        raise OSError(f"--detector {name}: its weights cannot be had ({error}). {way_out}") from error
 
 
 def find_all(listed: Iterable[Video], path: Path, detector: Detector, frames: int) -> str:

@@ -6,8 +6,10 @@ Run: python experiments/tools/demo.py CHECKPOINT_OR_EXPORTED VIDEO --out drawn.m
 The latest T frames at the network's frame interval are recognised every few frames: continuous sampling, with the
 preparation of the tables' test. Frames are counted, not timed, as in training; --frame-interval fits a source whose
 frame rate differs. A video shorter than the window is played in a loop, as in the tables. The frames with the five most
-confident classes go to --out, at a constant frame rate. Memory does not grow with the video's length, but for the index
-of the file written (6 MB an hour).
+confident classes go to --out, at a constant frame rate. A network that judges by class centres shows an action as
+unknown where the nearest one is farther than the threshold set on the training videos; it has to be one of continuous
+sampling, too, which MS3D's own is not. Memory does not grow with the video's length, but for the index of the file
+written (6 MB an hour).
 """
 
 from __future__ import annotations

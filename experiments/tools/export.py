@@ -3,10 +3,10 @@
 Run: python experiments/tools/export.py CHECKPOINT --to openvino          (needs the extra `export`)
 
 CHECKPOINT is the file of weights that a table's training leaves in results/runs/. The folder written holds the model
-file and network.json: classes, input size, frames and their interval, mean and standard deviation, the difference from
-PyTorch, versions. The graph takes normalised clips (M, 3, T, H, W) of any M and returns (M, K) scores; batch
-normalisation is folded, precision is full. Nothing is written if a score differs by more than 1e-4 in a batch of 1
-or 3.
+file and network.json: classes, input size, frames and their interval, mean and standard deviation, the distance to the
+nearest class centre from which on a clip is unknown (where there are centres), the difference from PyTorch, versions.
+The graph takes normalised clips (M, 3, T, H, W) of any M and returns (M, K) scores; batch normalisation is folded,
+precision is full. Nothing is written if a score differs by more than 1e-4 in a batch of 1 or 3.
 """
 
 from __future__ import annotations

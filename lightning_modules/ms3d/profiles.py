@@ -32,9 +32,9 @@ PAPER_RECIPE = Recipe(
 # kernels and lengths; a quarter of the channels, four blocks of few layers, of which the later ones are sparse. Their
 # growth gives MS3D the share of SlowFast's parameters that it has at full size, three tenths.
 #
-# The paper's training has some million steps of 32 pairs, the benchmark's a thousand of 8. There the N-pair loss of
-# raw codes stays at chance for half of the training, at any learning rate, scale or temperature tried. With positives
-# from the last batches and normalised codes it leaves chance in the second epoch (chosen by MS3D's own training).
+# The paper's training has some million steps of 32 pairs, the benchmark's a thousand of 8. There positives come from
+# the last batches and codes are normalised, chosen by MS3D's own training in trials of which no record is kept. The
+# N-pair loss of raw codes, as published, is a row of the ablations.
 PROXY_DENSENET = DenseNet3dSpec(
     block_layers=(2, 3, 4, 3), growth=12, graph=SparseGraph(alpha=0.7), temporal_init="length"
 )

@@ -46,9 +46,14 @@ def test_a_claim_about_a_figure_is_not_judged_once_the_figure_is_drawn_and_not_r
     found = {one.claim.id: one for one in audit(drawn)}
     assert (found["K30"].verdict, found["K30"].pictures) == ("not judged", ("kpsem/figure9.proxy",))
     assert (found["K22"].verdict, found["K22"].pictures) == ("not run", ())
-    assert count_verdicts(audit(drawn))["not judged"] == 1
+    assert count_verdicts(audit(drawn))["not judged"] == 2, "and one is about private videos"
     judged = Results(results(entry("undecided", "K30")).tables, (), drawn.pictures)
     assert verdict_of("K30", judged) == "undecided", "a table's verdict stands above"
+
+
+def test_a_claim_on_videos_that_nobody_has_is_not_judged_and_says_why():
+    found = next(one for one in audit(results()) if one.claim.id == "M16")
+    assert found.verdict == "not judged" and not found.findings and "private" in found.claim.note
 
 
 def test_pictures_are_found_beside_the_evidence(tmp_path: Path):
@@ -65,8 +70,8 @@ def test_each_verdict_has_a_meaning_and_a_colour():
 def test_all_claims_are_counted_whether_run_or_not():
     counts = count_verdicts(audit(results(entry("reproduced"), entry("undecided", "L27"))))
     assert counts == {
-        "reproduced": 1, "not reproduced": 0, "undecided": 1, "cited": 0, "not judged": 0,
-        "not run": len(published_claims()) - 2,
+        "reproduced": 1, "not reproduced": 0, "undecided": 1, "cited": 0, "not judged": 1,
+        "not run": len(published_claims()) - 3,
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from experiments.deploy.export import ExportError, export_network
 from experiments.deploy.exported import MODEL_FILES, ExportedNetwork, score_with
 from experiments.deploy.network import CheckpointNetwork, open_network
 from experiments.deploy.quiet_openvino import quiet_openvino
+from lightning_modules.heads.nearest_centre import NearestCentre
 from lightning_modules.layers.folding import folded_parameters
 from tests.deploy.tiny_networks import save_tiny_checkpoint, some_normalised_clips, tiny_module, tiny_spec
 from tests.tiny_cells import batch_of, ligar_data
@@ -170,6 +171,19 @@ def test_exporting_changes_nothing_in_the_module_and_replaces_an_earlier_export(
         assert exported.input_spec.class_names == tuple(names)
     assert module.training and all(torch.equal(before[name], value) for name, value in module.state_dict().items())
     assert [path.name for path in tmp_path.iterdir()] == ["network"]
+
+
+def test_the_distance_from_which_on_an_action_is_unknown_goes_with_the_export(tmp_path: Path):
+    module = tiny_module()
+    for threshold, expected in ((None, None), (torch.inf, None), (0.75, 0.75)):
+        if threshold is not None:
+            module.repository = NearestCentre(code_dim=2, num_classes=4)
+            module.repository.threshold.fill_(threshold)
+        exported = export_network(module, tiny_spec(), tmp_path / "network", to="torch")
+        assert exported.rejection_distance == exported.manifest["rejection_distance"] == expected
+    path = exported.folder / "network.json"
+    path.write_text(json.dumps({k: v for k, v in exported.manifest.items() if k != "rejection_distance"}))
+    assert ExportedNetwork(exported.folder).rejection_distance is None, "written before there was one"
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path):

@@ -8,11 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.deploy.inference import confidence_scale, folded, inference_network
+from experiments.deploy.inference import confidence_scale, folded, inference_network, rejection_distance
 from lightning_modules.base import ClipClassifier
+from lightning_modules.heads.nearest_centre import UNKNOWN
 from lightning_modules.layers.depthwise import DepthwiseConv3d
 from lightning_modules.layers.folding import folded_parameters
 from lightning_modules.ligar.profiles import SMOKE_RECIPE
+from lightning_modules.ms3d import Ms3d
+from lightning_modules.ms3d.profiles import R3D18, SMOKE_MS3D
+from lightning_modules.ms3d.repository import fill
 from tests.deploy.tiny_networks import some_normalised_clips, tiny_module
 from tests.tiny_cells import same_state
 
@@ -145,6 +149,21 @@ def test_cosines_become_confidences_by_the_scale_that_their_loss_ended_with():
     module = tiny_module()
     assert confidence_scale(module) == module.scale.end == 5.0
     assert confidence_scale(Unscaled(num_classes=2, recipe=SMOKE_RECIPE)) == 1.0
+
+
+def test_a_repository_with_a_threshold_rejects_as_it_judges_and_nothing_else_rejects():
+    torch.manual_seed(0)
+    module = Ms3d(backbone=SMOKE_MS3D, num_classes=4, recipe=SMOKE_RECIPE)
+    assert rejection_distance(module) is None, "never filled"
+    codes = torch.randn(40, 16)
+    fill(module.network, codes, torch.arange(4).repeat(10))
+    distance = rejection_distance(module)
+    assert distance is not None
+    scores = module.repository(codes)
+    rejected = (-scores.max(1).values).sqrt() >= distance
+    assert torch.equal(rejected, module.repository.judge(codes) == UNKNOWN)
+    linear = Ms3d(backbone=R3D18.smoke, loss=None, num_classes=4, recipe=SMOKE_RECIPE)
+    assert rejection_distance(linear) is rejection_distance(tiny_module()) is None
 
 
 class Unscaled(ClipClassifier):

@@ -161,6 +161,30 @@ def test_confidences_are_the_softmax_of_the_scaled_scores():
     assert [name for name, _ in prediction.top(("a", "b"))] == ["a", "b"], "equal ones in the order of classes"
 
 
+class Distances(Recorder):
+    """Score by minus squared distances: the nearest centre comes nearer by one with every call, from 4 on."""
+
+    rejection_distance = 2.0
+
+    def __call__(self, clips: np.ndarray) -> np.ndarray:
+        self.clips.append(clips)
+        return np.array([[-((5.0 - len(self.clips)) ** 2), -100.0]], np.float32)
+
+
+def test_what_is_not_nearer_than_the_threshold_is_unknown_and_the_nearest_class_is_named():
+    recogniser = Recogniser(Distances(spec(num_frames=1)), every=1, frame_interval=1)
+    found = [recogniser.feed(np.zeros((16, 16, 3), np.uint8)) for _ in range(4)]
+    assert [one.unknown for one in found if one is not None] == [True, True, True, False], "distances 4, 3, 2 and 1"
+    assert [one.top(("a", "b"), 1)[0][0] for one in found if one is not None] == ["unknown, nearest: a"] * 3 + ["a"]
+    mean = recogniser.mean_prediction()
+    assert mean is not None and mean.unknown, "most windows are"
+    for _ in range(3):
+        recogniser.feed(np.zeros((16, 16, 3), np.uint8))
+    assert recogniser.mean_prediction().unknown, "distances 0, 1 and 2 follow: four of seven"
+    recogniser.network.rejection_distance = None
+    assert not recogniser.feed(np.zeros((16, 16, 3), np.uint8)).unknown
+
+
 class Forgetful(Recorder):
     """Keep no clips."""
 

@@ -60,6 +60,7 @@ class Recorder:
     """Stand in for a network: class 0 scores the number of calls, the others 1; keep the clips."""
 
     view_score, confidence_scale = "logits", 1.0
+    rejection_distance: float | None = None
 
     def __init__(self, spec: InputSpec) -> None:
         self.input_spec = spec

@@ -98,7 +98,7 @@ def test_batches_without_two_pairs_and_codes_that_overflow_are_refused():
     codes, _ = batch(2)
     with pytest.raises(ValueError, match=r"two clips of 1 class\(es\)"):
         NPair()(codes, torch.tensor([0, 0, 1, 2]))
-    with pytest.raises(ValueError, match="the codes overflow: the longest has length inf|overflow"):
+    with pytest.raises(ValueError, match="the codes overflow: the longest has length "):
         NPair()(codes * 1e30, torch.tensor([0, 0, 1, 1]))
     for wrong in (
         dict(length_penalty=-1.0),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,21 @@ from experiments.harness.cell import Options
 from experiments.harness.figures import Cell
 from experiments.harness.resolve import evaluation
 from experiments.ms3d_ablations import CROSS_ENTROPY, ONE_BATCH
-from experiments.ms3d_figure_convergence import draw, epochs_to
+from experiments.ms3d_ablations import TABLE as ABLATIONS
+from experiments.ms3d_figure_convergence import draw, epochs_to, paired_difference
 from experiments.ms3d_figure_graph import connections
-from experiments.ms3d_figure_open_set import CELLS, MS3D, OpenSetScores, at_acceptance, auroc, interval, measured
+from experiments.ms3d_figure_open_set import (
+    CELLS,
+    MS3D,
+    OpenSetScores,
+    _accuracies,
+    _at_gamma,
+    _pass_rates,
+    at_acceptance,
+    auroc,
+    interval,
+    measured,
+)
 from lightning_modules.losses.n_pair import NPair
 
 
@@ -32,11 +46,25 @@ def test_levels_are_shares_of_what_cross_entropy_ends_with():
     cells = [cell(row, seed, values) for row, values in curves.items() for seed in (0, 1)]
     drawing = draw(cells, lambda cell: None)
     half = {n["row"]: n for n in drawing.numbers if n["share of cross-entropy's end"] == 0.5}
-    assert half[MS3D]["level"] == "20.0"
+    assert half[MS3D]["top-1"] == "20.0"
     assert half[ONE_BATCH]["seeds that reach it"] == "0 of 2"
-    assert (half[MS3D]["epochs, mean over seeds"], half[CROSS_ENTROPY]["epochs, mean over seeds"]) == ("2.0", "4.0")
+    assert (half[MS3D]["epoch"], half[CROSS_ENTROPY]["epoch"]) == ("2.0", "4.0")
+    own = [n for n in drawing.numbers if n["row"] == MS3D and n["shown"].startswith("curve")]
+    assert {n["shown"] for n in own} == {"curve, seed 0", "curve, seed 1", "curve, mean over seeds"}
+    drawn = [(n["epoch"], n["top-1"]) for n in own if n["shown"] == "curve, mean over seeds"]
+    assert drawn == [("2", "20.0"), ("4", "40.0"), ("6", "50.0")], "what is drawn is in the numbers"
     with pytest.raises(ValueError, match="no val/top1"):
         draw([cell(MS3D, 0, [])], lambda cell: None)
+
+
+def test_epochs_are_compared_seed_by_seed_and_only_where_every_seed_reaches_the_level():
+    from scipy import stats
+
+    own, others = [4.0, 8.0, 6.0, 10.0], [2.0, 4.0, 6.0, 4.0]
+    mean, low, high = map(float, paired_difference(own, others))
+    expected = stats.ttest_rel(own, others).confidence_interval(0.95)
+    assert mean == 3.0 and (low, high) == pytest.approx((expected.low, expected.high), abs=0.05)
+    assert paired_difference([4.0, float("inf")], [2.0, 4.0]) == paired_difference([4.0], [2.0]) == ("", "", "")
 
 
 def test_auroc_is_the_share_of_pairs_in_the_right_order():
@@ -53,6 +81,31 @@ def test_at_95_percent_acceptance_the_surest_known_videos_pass():
     accuracy, passed = at_acceptance(confidence, known, right)
     accepted = [i for i in range(100) if confidence[i] >= 4]  # 96 of 100: the next lower quantile
     assert accuracy == pytest.approx(100 * np.mean([i % 2 == 0 for i in accepted])) and passed == 75.0
+
+
+def test_pass_rates_are_counted_where_each_share_of_the_known_videos_passes():
+    confidence = np.array([0.9, 0.8, 0.6, 0.4, 0.85, 0.5, 0.1])
+    known = np.arange(7) < 4
+    shares = np.array([0.0, 1 / 3, 2 / 3, 1.0])  # the least sure that still passes: 0.9, 0.8, 0.6, 0.4
+    expected = [np.mean([value >= least for value in (0.85, 0.5, 0.1)]) for least in (0.9, 0.8, 0.6, 0.4)]
+    assert _pass_rates(confidence, known, shares) == pytest.approx(expected)
+
+
+def test_accuracy_is_that_of_the_surest_videos_where_the_others_are_rejected():
+    confidence, right = np.array([0.1, 0.9, -np.inf, 0.5, 0.7]), np.array([True, True, False, False, True])
+    found = _accuracies(confidence, right, np.array([0.0, 0.2, 0.5, 0.99]))
+    assert found == pytest.approx([3 / 5, 3 / 4, 2 / 3, 1.0]), "all five, four, three (half rounded up) and one"
+
+
+def test_at_gamma_passes_what_the_repository_would_not_call_unknown():
+    scores = np.array([[-1.0, -9.0, -np.inf], [-4.0, -9.0, -np.inf], [-9.0, -3.9, -np.inf], [np.nan] * 3])
+    one = OpenSetScores(scores, np.array([0, 0, 2, 2]), 1)
+
+    def load(cell: Cell) -> tuple[SimpleNamespace, None]:
+        return SimpleNamespace(repository=SimpleNamespace(threshold=[2.0, 1.0][cell.seed])), None
+
+    numbers = _at_gamma([cell(MS3D, 0, []), cell(MS3D, 1, [])], [one, one], load)
+    assert [n["percent"] for n in numbers] == ["25.0", "25.0"], "gamma 2 passes one of two and one of two, gamma 1 none"
 
 
 def test_classes_never_trained_are_neither_predicted_nor_part_of_the_confidence():
@@ -88,7 +141,7 @@ def test_intervals_hold_the_value_and_shrink_with_more_videos(monkeypatch):
     assert widths[1] < 0.6 * widths[0]
 
 
-def test_the_open_set_trains_without_the_last_classes_and_tests_with_them():
+def test_the_open_set_trains_without_every_fourth_class_and_tests_with_it():
     for profile, unknown in (("smoke", 1), ("proxy", 4)):
         for row in CELLS.rows:
             found = evaluation(CELLS, row, CELLS.columns[0], 0, Options(profile=profile))
@@ -96,9 +149,33 @@ def test_the_open_set_trains_without_the_last_classes_and_tests_with_them():
             assert (found.training.module.arguments.get("loss", NPair()) is None) == (row.label != MS3D)
 
 
+def test_its_network_under_cross_entropy_is_the_ablations():
+    """Another training, without the unknown classes; but the same network: raw codes before the classifier."""
+    for profile in ("smoke", "proxy"):
+        options = Options(profile=profile)
+        own, other = (
+            evaluation(table, table.row(label), column, 0, options).training
+            for table, label, column in (
+                (CELLS, ms3d_figure_open_set.CROSS_ENTROPY, CELLS.columns[0]),
+                (ABLATIONS, CROSS_ENTROPY, ABLATIONS.columns[2]),
+            )
+        )
+        assert own.module.resolved() == other.module.resolved() and own.recipe == other.recipe
+        assert own.module.arguments["backbone"].code_norm is None
+
+
 def test_a_blocks_picture_has_its_connections_and_nothing_above_them():
     matrix = connections(((0,), (1,), (0, 2)))
     assert np.array_equal(matrix, [[1, np.nan, np.nan], [0, 1, np.nan], [1, 0, 1]], equal_nan=True)
+
+
+def test_what_a_block_receives_is_in_the_drawn_numbers():
+    graphs = (((0,), (0, 1), (0, 2)),)
+    network = SimpleNamespace(backbone=SimpleNamespace(densenet=SimpleNamespace(graphs=graphs)))
+    drawing = ms3d_figure_graph.draw([cell(MS3D, 0, [])], lambda cell: (SimpleNamespace(network=network), None))
+    own = [n for n in drawing.numbers if n["network"] == ms3d_figure_graph.TRAINED]
+    assert [(n["layer"], n["receives"]) for n in own] == [("all", ""), ("1", "0"), ("2", "0 1"), ("3", "0 2")]
+    assert (own[0]["connections"], own[0]["of possible"]) == (5, 6)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,19 @@ def test_training_leaves_the_means_of_all_training_codes_and_their_distances_qua
     assert distances[13] <= head.threshold.item() <= distances[15]
 
 
+def test_with_several_passes_a_centre_is_the_mean_over_all_draws_of_all_videos(benchmark_cache):
+    own, source = module(), data(repository_passes=3)
+    fit(own, source, epochs=1)
+    head = own.repository
+    assert head is not None and head.counts.tolist() == [12, 12, 12, 12], "w = 4 videos, p = 3 draws"
+    codes, labels = training_codes(own.eval().network.backbone, source)
+    assert len(codes) == 48
+    draws = codes[:3]
+    assert not torch.allclose(draws[0], draws[1]), "each pass draws other frames"
+    for label in range(4):
+        torch.testing.assert_close(head.centres[label], codes[labels == label].mean(0), rtol=1e-4, atol=1e-5)
+
+
 def test_a_run_cut_short_and_unknown_classes_leave_classes_out(benchmark_cache):
     own, source = module(), data(unknown_classes=1)
     fit(own, source, epochs=1)

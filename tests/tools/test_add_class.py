@@ -12,11 +12,13 @@ from datamodules.datasets.hmdb51 import HMDB51
 from datamodules.ms3d import SMOKE_DATA, Ms3dData
 from datamodules.synthetic.files import default_cache, prepare
 from datamodules.synthetic.stand_ins import stand_in
+from datamodules.video import Video
 from experiments.deploy import load_checkpoint_module
+from experiments.deploy.checkpoint import rebuild_data
 from experiments.harness import Build
 from experiments.harness.cell import Training
 from experiments.harness.runner import run
-from experiments.tools.add_class import main
+from experiments.tools.add_class import codes_of, main
 from lightning_modules.checkpoints import read_checkpoint
 from lightning_modules.ms3d import Ms3d
 from lightning_modules.ms3d.profiles import R3D18, SMOKE_MS3D, SMOKE_RECIPE
@@ -43,6 +45,13 @@ def some_videos() -> list[str]:
     return [str(video.path) for video in MEMBER.videos(root, "val")[:2]]
 
 
+def code_of(module, checkpoint: Path, video: str) -> torch.Tensor:
+    """Return a video's code (1, D), its frames whole."""
+    data = rebuild_data(read_checkpoint(checkpoint)["arguments"], Ms3dData)
+    one = Video(id=Path(video).name, path=Path(video), label=4, label_name="wave")
+    return codes_of(module, data, (one,), None)
+
+
 def test_a_new_class_is_the_mean_of_its_videos_codes_and_the_others_stay(tmp_path, capsys):
     path, videos, out = trained(tmp_path), some_videos(), tmp_path / "grown.ckpt"
     whole = ["--whole-frames", "--out"]
@@ -58,10 +67,17 @@ def test_a_new_class_is_the_mean_of_its_videos_codes_and_the_others_stay(tmp_pat
         assert after.repository.counts.tolist() == [2, 2, 2, 2, 2]
         own = after.repository.centres[4]
         assert after.network.head(own[None]).argmax() == 4
-    single = tmp_path / "single.ckpt"
-    assert main([str(path), "wave", videos[0], *whole, str(single)]) == 0
-    codes = load_checkpoint_module(single)[0].repository.centres[4]
-    assert not torch.allclose(codes, own), "the mean of both is another centre than one of them"
+    codes = []
+    for number, video in enumerate(videos):
+        single = tmp_path / f"single{number}.ckpt"
+        assert main([str(path), "wave", video, *whole, str(single)]) == 0
+        module, _ = load_checkpoint_module(single)
+        code = code_of(module, single, video)
+        assert module.network.head(code).argmax() == 4, "its video is recognised as the new class"
+        torch.testing.assert_close(module.repository.centres[4], code[0])
+        codes.append(code[0])
+    assert not torch.allclose(*codes), "two videos, two codes"
+    torch.testing.assert_close(own, torch.stack(codes).mean(0))
     assert main([str(out), "jump", videos[1], "--detector", "motion"]) == 0  # it grows again, tailored, beside itself
     assert load_checkpoint_module(tmp_path / "grown_with_jump.ckpt")[1].class_names[-2:] == ("wave", "jump")
     assert main([str(path), "push/pull it", videos[0], "--whole-frames"]) == 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.error import URLError
+
 import numpy as np
 import pytest
 
 from datamodules.boxes import read_boxes, write_boxes
+from datamodules.detectors import DETECTORS
 from datamodules.video import write_video
 from experiments.tools.boxes import main
 
@@ -42,6 +45,25 @@ def test_every_video_gets_a_box_or_none_and_a_second_run_adds_what_is_new(videos
     write_boxes(videos / "boxes.npz", boxes, detector="somebody else")
     assert main(flags) == 1
     assert "boxes.npz holds the boxes of somebody else; move it away" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("detector", "error", "message"),
+    [
+        ("yolox", ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime"), "the extra `detector`"),
+        ("torchvision", URLError("no network"), "its weights cannot be had (<urlopen error no network>)"),
+    ],
+)
+def test_without_packages_or_weights_the_way_out_is_named(videos, capsys, monkeypatch, detector, error, message):
+    def fail(**given):
+        raise error
+
+    monkeypatch.setitem(DETECTORS, detector, fail)
+    flags = ["--weights", "w.onnx"] if detector == "yolox" else []
+    assert main(["folder", "--data-root", str(videos), "--detector", detector, *flags]) == 1
+    said = capsys.readouterr().err
+    assert message in said and "--detector motion needs neither weights nor packages" in said
+    assert not (videos / "boxes.npz").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def test_checkpoint_and_exported_network_say_the_same(
     assert main([str(tmp_path / "network"), str(video), "--every", "2"]) == 0
     assert said(capsys)[0] == expected
     assert len(expected) > 2, "the recognised class changes"
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e6])
+def test_an_action_too_far_from_all_centres_is_shown_as_unknown(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], threshold: float
+):
+    export_network(tiny_module(), tiny_spec(), tmp_path / "network", to="torch")
+    manifest = tmp_path / "network" / "network.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "rejection_distance": threshold}))
+    assert main([str(tmp_path / "network"), str(video)]) == 0
+    lines, _ = said(capsys)
+    assert all((": unknown, nearest: " in line) == (threshold == 0.0) for line in lines)
 
 
 def test_a_video_shorter_than_the_window_is_recognised_as_a_loop(

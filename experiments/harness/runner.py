@@ -26,15 +26,15 @@ from experiments.harness.callbacks import (
     set_all_seeds,
 )
 from experiments.harness.cell import Evaluation, Training, plain
+from experiments.harness.checkpoint_contents import check_class_names, described, label_order
 from experiments.harness.metrics import METRICS
 from experiments.harness.provenance import export_hash, hardware, source_hash, versions
 from experiments.harness.spec import ACCURACY_METRICS
 from experiments.harness.store import CellFolder, Store
 from experiments.harness.tracking import Tracking
-from lightning_modules.checkpoints import LoadReport, read_checkpoint
+from lightning_modules.checkpoints import read_checkpoint
 
 RECORD_FORMAT = 1
-NAMES_SHOWN = 4  # of tensors that a checkpoint did not fill, or that had no place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,7 @@ def _take_weights(module: Any, data: Any, training: Training, folder: CellFolder
     assert training.weights is not None
     checkpoint = read_checkpoint(training.weights)
     try:
-        _check_class_names(checkpoint, data.class_names)
+        check_class_names(checkpoint, data.class_names)
         report = module.load_released(checkpoint.get("state_dict", checkpoint))
     except ValueError as error:
         raise ValueError(f"{training.weights}: {error}") from error
@@ -197,55 +197,12 @@ def _take_weights(module: Any, data: Any, training: Training, folder: CellFolder
     return {
         "kind": "training",
         "curves": {},
-        "initialised": f"trained weights of {training.weights.name}: {_described(report)}"
-        + _label_order(checkpoint, data.class_names),
+        "initialised": f"trained weights of {training.weights.name}: {described(report)}"
+        + label_order(checkpoint, data.class_names),
         "params": sum(parameter.numel() for parameter in module.parameters()),
         "num_train_videos": 0,
         "missing_train_videos": 0,
     }
-
-
-def _check_class_names(checkpoint: dict[str, Any], class_names: tuple[str, ...]) -> None:
-    """Refuse weights whose outputs mean other classes.
-
-    Files of other origin may spell the names otherwise: there only another order of the same names is refused.
-    """
-    theirs, own = _class_names(checkpoint), "input_spec" in checkpoint
-    if not theirs or theirs == class_names or (not own and set(theirs) != set(class_names)):
-        return
-    at = next((i for i, (a, b) in enumerate(zip(theirs, class_names, strict=False)) if a != b), None)
-    differs = f"{len(theirs)} and {len(class_names)} classes" if at is None else \
-        f"class {at} is {theirs[at]!r} there and {class_names[at]!r} in the data set"  # fmt: skip
-    raise ValueError(f"trained for other classes or another label order: {differs}")
-
-
-def _class_names(checkpoint: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names of a checkpoint's outputs in order: ours, or those that mmcv's runners keep; none if unknown."""
-    spec, meta = checkpoint.get("input_spec"), checkpoint.get("meta")
-    names = spec.get("class_names") if isinstance(spec, dict) else None
-    if names is None and isinstance(meta, dict):
-        names = meta.get("CLASSES")
-    return tuple(names) if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) else ()
-
-
-def _label_order(checkpoint: dict[str, Any], class_names: tuple[str, ...]) -> str:
-    """Return what a reader must know where a file does not say which class each output is."""
-    theirs = _class_names(checkpoint)
-    if theirs == class_names:
-        return ""
-    known = f"are named otherwise there ({theirs[0]}, ...)" if theirs else "are not in the file"
-    return f"; its labels {known} and taken to be in our order"
-
-
-def _described(report: LoadReport) -> str:
-    """Return a report with the first names of what was not filled or not used: a reader must be able to judge it."""
-    parts = {"missing": report.missing, "of another shape": report.mismatched, "unused": report.unused}
-    named = (
-        f"{what}: {', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}"
-        for what, names in parts.items()
-        if names
-    )
-    return "; ".join((str(report), *named))
 
 
 def _initialise(module: Any, training: Training, store: Store) -> str:
@@ -254,7 +211,7 @@ def _initialise(module: Any, training: Training, store: Store) -> str:
         return "from scratch"
     path = store.folder(training.init).weights if isinstance(training.init, Training) else training.init
     checkpoint = read_checkpoint(path)
-    return _described(module.load_initial(checkpoint.get("state_dict", checkpoint)))
+    return described(module.load_initial(checkpoint.get("state_dict", checkpoint)))
 
 
 def _save_weights(module: Any, data: Any, training: Training, folder: CellFolder) -> None:
@@ -289,7 +246,7 @@ def _evaluate(evaluation: Evaluation, folder: CellFolder, runtime: Runtime) -> d
     set_all_seeds(training.seed)
     module = load_trained(training, runtime.store)
     data = build_data(training, evaluation.data, runtime.num_workers, runtime.devices)
-    _check_class_names(read_checkpoint(runtime.store.folder(training).weights), data.class_names)
+    check_class_names(read_checkpoint(runtime.store.folder(training).weights), data.class_names)
     if evaluation.runtime != "torch":
         module = _exported(module, data, folder, evaluation.runtime)
     trainer = make_trainer(training, runtime, [])

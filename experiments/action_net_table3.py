@@ -1,7 +1,7 @@
 """ACTION-Net, Table 3: what each excitation path costs and adds, on EgoGesture, 8 frames, ResNet-50.
 
 Paper:      Wang, She, Smolic, ACTION-Net: Multipath Excitation for Action Recognition, CVPR 2021, Table 3.
-Run:        python experiments/action_net_table3.py            (embedded benchmark)
+Run:        python experiments/action_net_table3.py            (embedded benchmark; about 10 minutes on two cores)
             python experiments/action_net_table3.py --profile paper --data-root DATA --init-checkpoint imagenet=FILE
             python experiments/action_net_table3.py --costs    (parameters and operations, no training)
 Protocol:   as Table 1. FLOPs are multiply-accumulates plus some element-wise operations (ptflops' rule), in units of

@@ -1,7 +1,7 @@
 """KPSEM, Table 1: state of the art on Mini-Kinetics, UCF101, Something-Something V1 and HMDB51.
 
 Paper:      Cao et al., Effective Action Recognition with Embedded Key Point Shifts, 2020, Table 1 and Sec. 4.3.
-Run:        python experiments/kpsem_table1.py            (embedded benchmark)
+Run:        python experiments/kpsem_table1.py            (embedded benchmark; about 70 minutes on two cores)
             python experiments/kpsem_table1.py --profile paper --data-root DATA --init-checkpoint kinetics=FILE
 Protocol:   UCF101 and HMDB51: the mean of the three splits. MFNet and MF-KPSEM start from MFNet's Kinetics-400
             weights (the MFNet authors' file may be given); batches of 64, 80, 64 and 128. Recipe, crops and ten test

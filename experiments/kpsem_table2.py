@@ -1,7 +1,7 @@
 """KPSEM, Table 2: what each part of KPSEM adds, on HMDB51 split 1 (a to d in one table).
 
 Paper:      Cao et al., Effective Action Recognition with Embedded Key Point Shifts, 2020, Table 2 and Sec. 4.4.
-Run:        python experiments/kpsem_table2.py            (embedded benchmark)
+Run:        python experiments/kpsem_table2.py            (embedded benchmark; about 20 minutes on two cores)
             python experiments/kpsem_table2.py --rows all        (with fixed regions and R3D)
             python experiments/kpsem_table2.py --profile paper --data-root DATA --init-checkpoint kinetics=FILE
 Protocol:   HMDB51 split 1, batches of 16, from MFNet's Kinetics-400 weights; R3D from ImageNet's.

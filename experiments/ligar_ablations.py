@@ -1,7 +1,7 @@
 """LIGAR's design claims that its tables leave out: each part of the network and of the training, one at a time.
 
 Paper:      Izutov, LIGAR: Lightweight General-purpose Action Recognition, 2021, Sec. III to VI; no published numbers.
-Run:        python experiments/ligar_ablations.py            (embedded benchmark; the other half: --rows all)
+Run:        python experiments/ligar_ablations.py        (embedded benchmark; 40 minutes on two cores; --rows all: 75)
             python experiments/ligar_ablations.py --profile paper --data-root DATA \
                 --init-checkpoint kinetics_youtube8m=FILE --init-checkpoint imagenet=FILE
 Protocol:   as Table 3 without clip selection, one change per row and, for pairs and clip selection, one more; paired

@@ -1,7 +1,7 @@
 """LIGAR, Table 1: frame sampling (sparse, continuous) and the number of test views (1, 10), on three data sets.
 
 Paper:      Izutov, LIGAR: Lightweight General-purpose Action Recognition, 2021, Table 1.
-Run:        python experiments/ligar_table1.py            (embedded benchmark)
+Run:        python experiments/ligar_table1.py            (embedded benchmark; about 16 minutes on two cores)
             python experiments/ligar_table1.py --profile paper --data-root DATA --init-checkpoint FILE
 Protocol:   one training per sampler and data set, each tested with both samplers: the published rows are those trained
             and tested alike; the other two show what the text's "comparison during the inference" would mean if one

@@ -1,7 +1,7 @@
 """LIGAR, Table 2: what the network starts from, on UCF-101.
 
 Paper:      Izutov, LIGAR: Lightweight General-purpose Action Recognition, 2021, Table 2.
-Run:        python experiments/ligar_table2.py            (embedded benchmark)
+Run:        python experiments/ligar_table2.py            (embedded benchmark; about 9 minutes on two cores)
             python experiments/ligar_table2.py --profile paper --data-root DATA --init-checkpoint imagenet=FILE
 Protocol:   continuous sampling with clip selection (the last row is Table 3's "w/ ACS"), UCF-101 split 1, one view.
             The initialisations build on each other: image weights, then Kinetics-700, or Kinetics-700 and YouTube-8M

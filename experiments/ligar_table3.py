@@ -1,7 +1,7 @@
 """LIGAR, Table 3: what Adaptive Clip Selection (ACS) adds, on a trimmed and on an untrimmed data set.
 
 Paper:      Izutov, LIGAR: Lightweight General-purpose Action Recognition, 2021, Table 3.
-Run:        python experiments/ligar_table3.py            (embedded benchmark)
+Run:        python experiments/ligar_table3.py            (embedded benchmark; about 9 minutes on two cores)
             python experiments/ligar_table3.py --profile paper --data-root DATA --init-checkpoint FILE
 Protocol:   continuous sampling; UCF-101 split 1 with a single view, ActivityNet-200 with 10 temporal views (VI.ii).
 Deviations: the readiness threshold is the paper's 70 % of frames (the released code: 80 %); the released configurations

@@ -1,7 +1,7 @@
 """LIGAR, Table 4: comparison with the state of the art on UCF-101 and Jester-27.
 
 Paper:      Izutov, LIGAR: Lightweight General-purpose Action Recognition, 2021, Table 4.
-Run:        python experiments/ligar_table4.py            (embedded benchmark)
+Run:        python experiments/ligar_table4.py            (embedded benchmark; about 6 minutes on two cores)
             python experiments/ligar_table4.py --profile paper --data-root DATA --init-checkpoint FILE
             python experiments/ligar_table4.py --profile paper --data-root DATA --checkpoint FILE --test-only \
                 --rows "LIGAR, 1 view" --columns UCF-101           (a released or own checkpoint, no training)

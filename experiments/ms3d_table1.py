@@ -1,7 +1,7 @@
 """MS3D, Table I: performance on Kinetics, trained from scratch.
 
 Paper:      Man, Zou, Li, The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks, Table I.
-Run:        python experiments/ms3d_table1.py            (embedded benchmark; all networks: --rows all)
+Run:        python experiments/ms3d_table1.py            (embedded benchmark; 37 minutes on two cores; --rows all)
             python experiments/ms3d_table1.py --profile paper --data-root DATA --accelerator gpu
 Protocol:   from scratch, Adam, batches of 64, 500 epochs; MS3D by variance-rate clips of 7, 17 and 25 tailored frames,
             N-pair loss and nearest class centre; one view. The paper profile needs boxes.npz beside the videos

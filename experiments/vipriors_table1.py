@@ -1,7 +1,7 @@
 """VIPriors report, Table 1: what each module adds to SlowFast on 3D ResNet-50.
 
 Paper:      Luo, Xu, Zhang, Challenge report: VIPriors Action Recognition Challenge, 2020, Table 1.
-Run:        python experiments/vipriors_table1.py            (embedded benchmark)
+Run:        python experiments/vipriors_table1.py            (embedded benchmark; about 15 minutes on two cores)
             python experiments/vipriors_table1.py --profile paper --data-root DATA
 Protocol:   mod-UCF101, trained from scratch on its training split; a plain SlowFast until 50 % validation accuracy,
             then each row's network from its weights. Mean per-class accuracy of one central clip.

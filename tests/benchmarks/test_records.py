@@ -48,7 +48,7 @@ def test_action_nets_page_states_the_literal_ratio_and_the_overhead(monkeypatch:
     found = {"step": "step", "hardware": "abacus", "versions": {"torch": "2"}, "runs": [run],
              "agreement": {action.LITERAL: (1e-6, 1e-13, 1e-12)}}  # fmt: skip
     page = action.markdown(found)
-    assert "literally take 2.00 times as long as ours. ACTION-Net's overhead over TSN: 50 %." in page
+    assert "literally take 2.00 times as long as ours (aim: 1.5, met). ACTION-Net's overhead over TSN: 50 %." in page
     assert "## 2 threads, 5 turns" in page and "1.0e-13" in page
 
 

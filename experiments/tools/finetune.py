@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.augmentation_files import POOL_FILE
+from datamodules.data_fingerprint import data_fingerprint, files_beside
 from datamodules.datasets.csv_list import CsvList
 from datamodules.datasets.held_out import hold_out
 from datamodules.survey import FEW, Survey, survey
-from datamodules.transforms import Compose, CrossNorm
 from experiments.harness import Changed, Table, arguments
 from experiments.harness.cell import Training
 from experiments.harness.cli import run_tables
@@ -85,8 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             flags.batch_size = size
             print(f"batches of {size} videos: the recipe's {training.recipe.batch_size} do not fit {num_train(found)}")
             (training,) = trainings(table, flags)
-        if not given.dry_run:
-            make_pool_if_needed(training, given.data_root, arguments.num_jobs(flags))
+        if not given.dry_run and make_pool_if_needed(training, given.data_root, arguments.num_jobs(flags)):
+            data_fingerprint.cache_clear()  # the pool is part of what the training depends on
+            (training,) = trainings(table, flags)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -243,20 +244,13 @@ def kind(found: Survey) -> str:
     return "csvlist" if found.name == CsvList().name else "folder"
 
 
-def make_pool_if_needed(training: Training, root: Path, jobs: int) -> None:
-    """Write CrossNorm's pool beside the videos if the training's augmentation draws from one and it is not there."""
-    needed: list[CrossNorm] = []
-
-    def note(transform: Any) -> Any:
-        if isinstance(transform, CrossNorm) and transform.pool == "of source":
-            needed.append(transform)
-        return transform
-
-    data = build_data(training, training.data, 0)
-    Compose(*data.augmentation).replaced(note)
-    if needed and not (root / POOL_FILE).is_file():
-        print("CrossNorm draws from the statistics of your clips; they are measured once:", flush=True)
-        print(make_pool(data, root / POOL_FILE, jobs), flush=True)
+def make_pool_if_needed(training: Training, root: Path, jobs: int) -> bool:
+    """Write CrossNorm's pool beside the videos if the training reads one that is not there; say whether it was."""
+    if Path(POOL_FILE) not in files_beside(training.data.resolved()) or (root / POOL_FILE).is_file():
+        return False
+    print("CrossNorm draws from the statistics of your clips; they are measured once:", flush=True)
+    print(make_pool(build_data(training, training.data, 0), root / POOL_FILE, jobs), flush=True)
+    return True
 
 
 if __name__ == "__main__":

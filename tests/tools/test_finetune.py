@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from datamodules.data_fingerprint import data_fingerprint
 from datamodules.datasets.held_out import hold_out
 from experiments.harness.store import RESULTS_VARIABLE
 from experiments.tools import finetune
@@ -100,3 +101,14 @@ def test_epochs_are_shared_out_in_the_recipes_proportion():
     assert epochs_of([100, 1, 1], 3) == [1, 1, 1]
     with pytest.raises(ValueError, match="the recipe has 3 stages"):
         epochs_of([1, 1, 1], 2)
+
+
+def test_a_second_call_finds_what_the_first_trained_though_the_first_made_the_pool(tmp_path, results, capsys):
+    """LIGAR at full size draws from CrossNorm's pool, on which a training depends; the first call writes it."""
+    root, named = write_own_videos(tmp_path / "videos", train=3), []
+    for _ in range(2):
+        assert tune(root, "--limit-batches", "1", "--size", "paper", module="ligar") == 0
+        data_fingerprint.cache_clear()  # as in another process
+        named += [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("weights: ")]
+    assert (root / "cross_norm_pool.txt").is_file()
+    assert len(named) == 2 and named[0] == named[1]

@@ -99,7 +99,8 @@ TABLE = Table(
         "are single views. L35 speaks of an equal protocol of ten views: R(2+1)D-BERT's views are not printed, and ten "
         f"views of LIGAR leave a ratio of {_ratio(BERT) / 10:.1f}.",
         'VI.iv: LIGAR achieves "superior results compared with other methods which are computationally more '
-        'expensive" on UCF-101. In print all three dearer methods are above it, and one cheaper method below.',
+        'expensive" on UCF-101. In print both methods that are dearer by their printed cost are above it, as is '
+        "LGD-3D, whose cost is not printed; below it is one that costs less.",
         "MParams: batch normalisation folded into the convolutions and 27 classes, which is how 4.47 comes about.",
         'L40, "a similar computation budget": equal here if within the smaller network\'s own cost, 0.45; the ratio '
         "is ten to one, five to one when both count multiply-accumulates.",

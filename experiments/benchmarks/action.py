@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -24,11 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from experiments.benchmarks.records import clock, measured_with, ratio, times_of, write_record
+from experiments.benchmarks.records import clock, measured_with, ratio, stored_record, times_of, write_record
 from experiments.benchmarks.turns import take_turns
 from experiments.harness.markdown import markdown_table
 from experiments.harness.pool import keep_freed_memory
-from experiments.harness.store import results_folder
 from lightning_modules.action_net.network import ActionNetwork
 from lightning_modules.backbones.resnet2d import RESNET50
 from lightning_modules.layers.segment_network import SegmentNetwork
@@ -226,7 +224,7 @@ def main() -> None:
     if min(given.threads) < 1:
         parser.error("--threads must be 1 or more")
     if given.render_only:
-        found = json.loads(((given.out or results_folder() / "benchmarks") / "action.json").read_text())
+        found = stored_record("action", given.out)
     else:
         found = measured(given.threads, given.seconds)
     write_record("action", found, markdown(found), given.out)

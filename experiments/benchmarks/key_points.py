@@ -15,7 +15,6 @@ Writes results/benchmarks/key_points.md and .json.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 import weakref
@@ -29,9 +28,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from experiments.benchmarks import key_points_loop as literal_loop
-from experiments.benchmarks.records import ONE_THREAD, clock, measured_with, ratio, write_record
+from experiments.benchmarks.records import ONE_THREAD, clock, measured_with, ratio, stored_record, write_record
 from experiments.harness.markdown import markdown_table
-from experiments.harness.store import results_folder
 from lightning_modules.backbones.mfnet3d import MFNet3D
 from lightning_modules.kpsem.key_points import AReSE
 from lightning_modules.kpsem.network import KpsemNetwork
@@ -225,7 +223,7 @@ def main() -> None:
     if given.rounds < 1 or min(given.threads) < 1:
         parser.error("--rounds and --threads must be 1 or more")
     if given.render_only:
-        found = json.loads(((given.out or results_folder() / "benchmarks") / "key_points.json").read_text())
+        found = stored_record("key_points", given.out)
     else:
         found = {
             **measured_with("torch"),

@@ -42,3 +42,8 @@ def write_record(name: str, found: dict[str, Any], page: str, folder: Path | Non
     folder = folder or results_folder() / "benchmarks"
     write_atomic(folder / f"{name}.json", json.dumps(found, indent=1) + "\n")
     write_atomic(folder / f"{name}.md", page)
+
+
+def stored_record(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """Return what :func:`write_record` kept, for a page that is written anew without measuring."""
+    return json.loads(((folder or results_folder() / "benchmarks") / f"{name}.json").read_text())

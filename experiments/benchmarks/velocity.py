@@ -15,7 +15,6 @@ Run: python experiments/benchmarks/velocity.py [--rounds N] [--threads N] [--onl
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,13 +27,12 @@ from rich.progress import track
 from datamodules.ms3d import Ms3dData
 from datamodules.video import Video
 from datamodules.video_sampling import collate
-from experiments.benchmarks.records import write_record
+from experiments.benchmarks.records import stored_record, write_record
 from experiments.benchmarks.turns import Turn, take_turns
 from experiments.harness import Build
 from experiments.harness.measure import network_as_run
 from experiments.harness.measurements import velocity_name
 from experiments.harness.provenance import hardware, versions
-from experiments.harness.store import results_folder
 from experiments.ms3d_profiles import MS3D, NETWORKS, SLOW_FAST, VELOCITY, own_clips
 from experiments.ms3d_table1 import TABLE
 from lightning_modules.ms3d import Ms3d, profiles
@@ -195,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--rounds and --threads must be 1 or more")
     name = velocity_name(TABLE)
     if given.render_only:
-        found = json.loads(((given.out or results_folder() / "benchmarks") / f"{name}.json").read_text())
+        found = stored_record(name, given.out)
     else:
         found = measured(given.only or tuple(NETWORKS), rounds=given.rounds, threads=given.threads)
     write_record(name, found, markdown(found), given.out)

@@ -73,7 +73,7 @@ Known errors in the published tables
     ActivityNet top-5 falls with clip selection (92.77 to 92.70), against the text.
     59.94 and 92.70 on ActivityNet cannot be shares of the 4,926 official validation videos.
     "Similar computation budget" to 3D-MobileNetV2: 4.74 against 0.45 GFLOPs.
-    "Superior" on UCF-101 to dearer methods: all three dearer rows of Table 4 are above LIGAR.
+    "Superior" on UCF-101 to dearer methods: both rows of Table 4 with a higher printed cost are above LIGAR.
     "Equal testing protocol" with R(2+1)D-BERT: its views are not printed; ten views of LIGAR cost 47.4 GFLOPs.
 
 Symbols

@@ -224,7 +224,11 @@ TABLE = Table(
         _trimmed(PLAIN_COSINE, recipe=dict(stages=Changed(plain_cosine))),
         _trimmed(NO_LOCAL_PUSH, module=dict(local_push=None)),
         _trimmed(NO_CENTRE_PUSH, module=dict(center_push=None)),
-        _trimmed(NO_PENALTY, module=dict(class_loss=Changed(without_penalty))),
+        _trimmed(
+            NO_PENALTY,
+            module=dict(class_loss=Changed(without_penalty)),
+            note="with it, as in the released code, clips whose loss falls below zero are left out; without, none are.",
+        ),
         _selecting(ACS, ClipSelection(), on=(TRIMMED, UNTRIMMED)),
         _selecting(ACS_80, ClipSelection(ready_fraction=0.8)),
         _selecting(ACS_IGNORE, ClipSelection(ignore_rejected=True)),

@@ -19,7 +19,7 @@ MEANING = {
     "not reproduced": "the interval lies on the other side (of a claim of equality: outside the margin)",
     "undecided": "the interval holds both; more seeds or videos are needed",
     "cited": "compares numbers quoted from other papers; there is nothing to run",
-    "not judged": "is about what a figure shows, which is drawn and left to the reader, or about private videos",
+    "not judged": "is about a figure or a value without interval, left to the reader, or about private videos",
     "not run": "no committed result yet",
 }
 
@@ -31,7 +31,7 @@ class Results:
     Args:
         tables: path and evidence of each table that can be read.
         broken: path and reason of each that cannot.
-        pictures: stems of the drawn figures (``kpsem/figure9.proxy``).
+        pictures: stems of the drawn figures and tables (``kpsem/figure9.proxy``).
     """
 
     tables: tuple[tuple[Path, Mapping[str, Any]], ...]
@@ -63,7 +63,7 @@ class AuditedClaim:
     Args:
         claim: as published.
         findings: of the tables that judge it.
-        pictures: stems of the drawn figures that show it, where no table can judge it.
+        pictures: stems of the drawn figures or tables that show it, where nothing can judge it.
     """
 
     claim: PublishedClaim
@@ -90,7 +90,7 @@ def read_results(results: Path) -> Results:
             tables.append((path, read_evidence(path)))
         except ValueError as error:
             broken.append((path, str(error)))
-    pictures = sorted(page_stem(path) for path in results.glob("*/figure*.png"))
+    pictures = sorted(page_stem(path) for path in results.glob("*/*.png"))
     return Results(tuple(tables), tuple(broken), tuple(pictures))
 
 
@@ -112,7 +112,7 @@ def audit(results: Results, claims: Sequence[PublishedClaim] | None = None) -> t
 
 
 def _pictures_of(claim: PublishedClaim, results: Results) -> tuple[str, ...]:
-    """Return the drawn pictures, of all profiles, of the figure that shows a claim."""
+    """Return the drawn pictures, of all profiles, of the figure or table that shows a claim."""
     return tuple(stem for stem in results.pictures if stem.split(".")[0].replace("/", "_") == claim.figure)
 
 

@@ -21,7 +21,13 @@ PAPERS = {"L": "ligar", "A": "action_net", "K": "kpsem", "M": "ms3d", "V": "vipr
 TITLES = {"ligar": "LIGAR", "action_net": "ACTION-Net", "kpsem": "KPSEM", "ms3d": "MS3D", "vipriors": "VIPriors report"}
 # Claims that no comparison of two rows can judge, by the script of the figure that shows them. K22 is of the classes
 # that gain most, chosen by that gain; K30 of what four heat maps seem to look at; M18 of epochs, in the paper's words.
-SHOWN_BY = {"K22": "kpsem_figure7", "K30": "kpsem_figure9", "M18": "ms3d_figure_convergence"}
+SHOWN_BY = {
+    "A58": "action_net_table3",
+    **dict.fromkeys(("A59", "A60", "A61"), "action_net_figure4"),
+    "K22": "kpsem_figure7",
+    "K30": "kpsem_figure9",
+    "M18": "ms3d_figure_convergence",
+}
 OUT_OF_REACH = ("M16",)  # on videos that nobody else has, by the note in the file
 Kind = Literal["accuracy", "map", "cost", "words"]
 NoiseWord = Literal["beyond noise", "depends on discordance", "within noise", "tie"]
@@ -110,7 +116,7 @@ class PublishedClaim:
 
     @property
     def figure(self) -> str | None:
-        """Return the script of the figure that shows the claim, where no table can judge it."""
+        """Return the script that shows the claim where nothing can judge it: a figure, or a value without interval."""
         return SHOWN_BY.get(self.id)
 
     @property

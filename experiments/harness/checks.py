@@ -211,11 +211,19 @@ def _check_claim(table: Table, claim: Claim) -> None:
         raise ValueError(f"{where}: margin {claim.margin} must not be negative")
     if claim.worse_column is None and claim.better == claim.worse:
         raise ValueError(f"{where}: compares the row {claim.better!r} with itself")
+    if claim.gains_over is not None:
+        for label, over in zip((claim.better, claim.worse), claim.gains_over, strict=True):
+            if label == over:
+                raise ValueError(f"{where}: asks what the row {label!r} gains over itself")
+        if claim.worse_column is not None:
+            raise ValueError(f"{where}: accepted is one of gains_over and worse_column, not both")
     if claim.worse_column is not None and (claim.columns == ALL or len(claim.columns) != 1):
         raise ValueError(f"{where}: a claim with worse_column needs exactly one column")
     try:
         table.row(claim.better)
         table.row(claim.worse)
+        for label in claim.gains_over or ():
+            table.row(label)
         for key in () if claim.columns == ALL else claim.columns:
             _check_claimable(table, table.column(key), claim)
         if claim.worse_column is not None:
@@ -225,7 +233,9 @@ def _check_claim(table: Table, claim: Claim) -> None:
 
 
 def _check_claimable(table: Table, column: Column, claim: Claim) -> None:
-    """Refuse a claim on what is derived from accuracies: such a value has no interval to judge it by."""
+    """Refuse a claim on what is derived from accuracies, which has no interval to judge it by, and gains in costs."""
+    if claim.gains_over is not None and not column.is_accuracy:
+        raise ValueError(f"{column.key!r} is no accuracy; gains over other rows are compared in accuracies only")
     if column.derived is None:
         return
     if noisy := [key for key in column.derived.columns if not table.column(key).is_cost]:

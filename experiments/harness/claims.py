@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from experiments.harness.noise import published_noise
 from experiments.harness.spec import ALL, Claim, Column, Row, Table
-from experiments.harness.statistics import Difference, holm, paired_difference, verdict
+from experiments.harness.statistics import Difference, difference_of_gains, holm, paired_difference, verdict
 from experiments.harness.table_cells import TableCells
 
 ANSWERS = {"reproduced": "yes", "not reproduced": "no"}  # to a question of our own
@@ -29,7 +29,9 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
                 continue
             better, worse = table.row(claim.better), table.row(claim.worse)
             other = table.column(claim.worse_column) if claim.worse_column is not None else column
-            first, second = table.columns.index(column), table.columns.index(other)
+            pairs = [(better, column), (worse, other)]
+            if claim.gains_over is not None:
+                pairs += [(table.row(label), column) for label in claim.gains_over]
             entry: dict[str, Any] = {
                 "id": claim.id,
                 "column": column.key,
@@ -38,16 +40,16 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
                 "worse": claim.worse,
                 "text": claim.text,
                 "margin": claim.margin,
-                "published": _published(better.published[first], worse.published[second], column),
+                "published": _published([row.published[table.columns.index(place)] for row, place in pairs], column),
                 "ours": None,
                 "verdict": "not run",
             }
             if not column.is_accuracy:
-                entry |= _cost_claim(table, claim, (better, column), (worse, other), costs)
-            elif better.cited or worse.cited:
+                entry |= _cost_claim(table, claim, pairs[0], pairs[1], costs)
+            elif any(row.cited for row, _ in pairs):
                 entry["verdict"] = "cited"
-            elif cells.runs(better, column) and cells.runs(worse, other):
-                difference = _difference(cells, better, column, worse, other)
+            elif all(cells.runs(*pair) for pair in pairs):
+                difference = _difference(cells, pairs)
                 if difference is not None:
                     entry["ours"] = {**dataclasses.asdict(difference), "p_holm": None}
                     entry["verdict"] = verdict(difference, claim.relation, claim.margin)
@@ -79,14 +81,21 @@ def _cost_claim(
     return {"costs": values, "verdict": "reproduced" if holds else "not reproduced"}
 
 
-def _difference(cells: TableCells, better: Row, column: Column, worse: Row, other: Column) -> Difference | None:
-    first, labels = cells.scores(better, column)
-    second, _ = cells.scores(worse, other)
-    if not first.keys() & second.keys() or labels is None:
+def _difference(cells: TableCells, pairs: Sequence[tuple[Row, Column]]) -> Difference | None:
+    """Compare two rows, or the gains of the first two over the third and fourth; None if they have nothing in common.
+
+    Rows tested on other videos are not compared: a run cut short tests others where a video has more views.
+    """
+    found = [cells.scores(*pair) for pair in pairs]
+    scores, labels = [each for each, _ in found], found[0][1]
+    if labels is None or not set.intersection(*(set(each) for each in scores)):
         return None
-    if _tested(cells, better, column) != _tested(cells, worse, other):
-        return None  # a run cut short tests other videos where a video has more views
-    return paired_difference(first, second, labels, column.metric)
+    if len({_tested(cells, *pair) for pair in pairs}) > 1:
+        return None
+    metric = pairs[0][1].metric
+    if len(scores) == 2:
+        return paired_difference(scores[0], scores[1], labels, metric)
+    return difference_of_gains((scores[0], scores[2]), (scores[1], scores[3]), labels, metric)
 
 
 def _tested(cells: TableCells, row: Row, column: Column) -> tuple[tuple[str, ...], ...]:
@@ -94,10 +103,15 @@ def _tested(cells: TableCells, row: Row, column: Column) -> tuple[tuple[str, ...
     return cells.test_videos((*cells.members(row), row)[0], column)
 
 
-def _published(better: str | None, worse: str | None, column: Column) -> dict[str, Any] | None:
-    if better is None or worse is None:
+def _published(values: Sequence[str | None], column: Column) -> dict[str, Any] | None:
+    """Return the published difference of two values, or of two gains, and the noise of a plain one's test set."""
+    printed = [float(value) for value in values if value is not None]
+    if len(printed) < len(values):
         return None
+    if len(values) == 4:
+        better, worse, before_better, before_worse = printed
+        return {"difference": round(better - before_better - (worse - before_worse), 4), "noise": None}
     if not column.is_accuracy or column.metric == "map" or column.test_videos is None:
-        return {"difference": round(float(better) - float(worse), 4), "noise": None}
-    noise = published_noise(better, worse, column.test_videos)
+        return {"difference": round(printed[0] - printed[1], 4), "noise": None}
+    noise = published_noise(str(values[0]), str(values[1]), column.test_videos)
     return {"difference": noise.difference, "noise": dataclasses.asdict(noise)}

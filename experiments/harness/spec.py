@@ -141,7 +141,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """A published comparison of two rows, or of two columns of one row.
+    """A published comparison of two rows, of two columns of one row, or of what two rows gain over two others.
 
     Args:
         id: the claim's number in the audit of published claims ("L26").
@@ -151,6 +151,8 @@ class Claim:
         columns: keys of the columns it is made for; ``"all"`` means all but costs.
         margin: percent points.
         worse_column: key of the column in which ``worse`` is looked up; None means the same column as ``better``'s.
+        gains_over: labels of two rows, if the claim is that ``better`` gains more over the first of them than ``worse``
+            over the second. Accuracies only.
     """
 
     id: str
@@ -160,10 +162,14 @@ class Claim:
     columns: tuple[str, ...] | Literal["all"] = ALL
     margin: float = 0.0
     worse_column: str | None = None
+    gains_over: tuple[str, str] | None = None
 
     @property
     def text(self) -> str:
         """Return the claim in words, without its number and column."""
+        if self.gains_over is not None:
+            first, second = self.gains_over
+            return f"gain of {self.better} over {first} {self.relation} gain of {self.worse} over {second}"
         if self.worse_column is None:
             return f"{self.better} {self.relation} {self.worse}"
         title, other = self.columns[0].split("/")[-1], self.worse_column.split("/")[-1]

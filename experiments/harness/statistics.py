@@ -130,15 +130,25 @@ def paired_difference(first: Scores, second: Scores, labels: Labels, metric: str
     Raises:
         ValueError: rows without a common seed, or an unknown metric.
     """
-    seeds = tuple(sorted(first.keys() & second.keys()))
-    if not seeds:
-        raise ValueError(f"no common seed: the rows have {sorted(first)} and {sorted(second)}")
-    values, replicates = _resampled(first, seeds, labels, metric)
-    other_values, other_replicates = _resampled(second, seeds, labels, metric)
-    differences = values - other_values
-    noise = _Noise.of_paired(differences, replicates - other_replicates, number_of_videos(labels))
-    dropped = tuple(sorted(first.keys() ^ second.keys()))
-    return _difference(differences.mean(), noise, tuple(differences.tolist()), seeds, dropped, number_of_videos(labels))
+    return _weighted_sum(((1, first), (-1, second)), labels, metric)
+
+
+def difference_of_gains(
+    better: tuple[Scores, Scores], worse: tuple[Scores, Scores], labels: Labels, metric: str
+) -> Difference:
+    """Compare what two changes gain, ``(a - b) - (c - d)``, seed by seed on the same videos.
+
+    Args:
+        better: (N, K) of each seed, with and without the change that is said to gain more.
+        worse: the same of the other change. Seeds that not all four rows have are left out and named in the result.
+        labels: (N,).
+        metric: a name in ``metrics.METRICS``.
+
+    Raises:
+        ValueError: rows without a common seed, or an unknown metric.
+    """
+    (a, b), (c, d) = better, worse
+    return _weighted_sum(((1, a), (-1, b), (-1, c), (1, d)), labels, metric)
 
 
 def a_a_control(scores: Scores, labels: Labels, metric: str) -> Difference:
@@ -262,6 +272,21 @@ class _Noise:
             reached = middle**2 * self.seed + normal**2 * self.video >= mean**2
             low, high = (low, middle) if reached else (middle, high)
         return 2 * student_t_tail(high, self.freedom)
+
+
+def _weighted_sum(terms: Sequence[tuple[int, Scores]], labels: Labels, metric: str) -> Difference:
+    """Return a weighted sum of rows' metrics over their common seeds; weights that sum to 0 make it a difference."""
+    every = set().union(*(scores for _, scores in terms))
+    seeds = tuple(sorted(every.intersection(*(scores for _, scores in terms))))
+    if not seeds:
+        raise ValueError(f"no common seed: the rows have {' and '.join(str(sorted(scores)) for _, scores in terms)}")
+    rows = [_resampled(scores, seeds, labels, metric) for _, scores in terms]
+    values, replicates = (
+        sum(weight * part for (weight, _), part in zip(terms, parts, strict=True)) for parts in zip(*rows, strict=True)
+    )
+    noise = _Noise.of_paired(values, replicates, number_of_videos(labels))
+    dropped = tuple(sorted(every.difference(seeds)))
+    return _difference(values.mean(), noise, tuple(values.tolist()), seeds, dropped, number_of_videos(labels))
 
 
 def _difference(

@@ -60,7 +60,7 @@ def test_pictures_are_found_beside_the_evidence(tmp_path: Path):
     (tmp_path / "kpsem").mkdir()
     for name in ("figure9.proxy.png", "figure9.proxy.csv", "table2.proxy.png"):
         (tmp_path / "kpsem" / name).touch()
-    assert read_results(tmp_path).pictures == ("kpsem/figure9.proxy",)
+    assert read_results(tmp_path).pictures == ("kpsem/figure9.proxy", "kpsem/table2.proxy")
 
 
 def test_each_verdict_has_a_meaning_and_a_colour():

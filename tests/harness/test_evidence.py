@@ -18,7 +18,7 @@ from experiments.harness.predictions import UNDECODABLE, pack_predictions, unpac
 from experiments.harness.provenance import export_hash
 from experiments.harness.render import to_json, to_markdown
 from experiments.harness.resolve import control
-from experiments.harness.spec import Build, Claim, Column, Table
+from experiments.harness.spec import Build, Claim, Column, Row, Table
 from experiments.harness.stale import forget
 from experiments.harness.store import REPOSITORY, Store
 from experiments.harness.table_cells import TableCells
@@ -388,6 +388,28 @@ def test_two_columns_of_one_row_can_be_compared(tmp_path: Path):
     assert claim["ours"]["mean"] == pytest.approx(expected, abs=1e-3)
     assert claim["verdict"] == "reproduced" and claim["text"] == "plain: Top-1 > 3 views"
     assert claim["published"]["difference"] == 20.0, "70.0 against 50"
+
+
+def test_the_gains_of_two_rows_over_two_others_can_be_compared(tmp_path: Path):
+    labels, skills, printed = ("a", "b", "c", "d"), (4.0, 0.5, 1.0, 0.6), ("90.0", "70.5", "80.0", "70.0")
+    rows = tuple(
+        Row(label=label, published=(value, "71", "50", "1"), module=dict(width=1.0 + number), classes=4)
+        for number, (label, value) in enumerate(zip(labels, printed, strict=True))
+    )
+    made = table(rows=rows, claims=(Claim("G", "a", ">", "c", columns=("S/Top-1",), gains_over=("b", "d")),))
+    drawn = {(label, s): scores(10 * n + s, skills[n]) for n, label in enumerate(labels) for s in SEEDS}
+    for (label, seed), values in drawn.items():
+        if (label, seed) == ("d", 0):
+            assert claims_of(unfilled(tmp_path, made))["G"]["verdict"] == "not run", "one of four rows is missing"
+        cells = unfilled(tmp_path, made)
+        cell = cells.evaluation(made.row(label), made.column("S/Top-1"), seed)
+        write_results(cells.store, cell, values, LABELS)
+    found = claims_of(unfilled(tmp_path, made))["G"]
+    of = {key: top1(value, LABELS) for key, value in drawn.items()}
+    expected = [of["a", s] - of["b", s] - (of["c", s] - of["d", s]) for s in SEEDS]
+    assert found["ours"]["per_seed"] == pytest.approx(expected, abs=1e-3)
+    assert found["text"] == "gain of a over b > gain of c over d" and found["verdict"] == "reproduced"
+    assert found["published"] == {"difference": 9.5, "noise": None}, "19.5 against 10"
 
 
 def test_two_cost_columns_can_be_compared(tmp_path: Path):

@@ -79,6 +79,19 @@ def test_a_wrong_column_is_refused_at_once_by_its_name(changes: dict[str, Any], 
             Claim("X7", "wide", ">", "plain", columns=("S/Top1",)),
             "paper/table9 has no column 'S/Top1'; it has 'S/Top-1'",
         ),
+        (Claim("X7", "wide", ">", "plain", gains_over=("plain", "plan")), "paper/table9 has no row 'plan'"),
+        (
+            Claim("X7", "wide", ">", "plain", columns=("Param. (M)",), gains_over=("plain", "quoted")),
+            "'Param. (M)' is no accuracy; gains over other rows are compared in accuracies only",
+        ),
+        (
+            Claim("X7", "wide", ">", "plain", gains_over=("plain", "plain")),
+            "asks what the row 'plain' gains over itself",
+        ),
+        (
+            Claim("X7", "wide", ">", "plain", gains_over=("plain", "wide"), worse_column="S/Top-1"),
+            "accepted is one of gains_over and worse_column, not both",
+        ),
     ],
 )
 def test_a_wrong_claim_is_refused_at_once_by_its_number(claim: Claim, message: str):

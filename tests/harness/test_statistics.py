@@ -15,6 +15,7 @@ from experiments.harness.metrics import METRICS
 from experiments.harness.statistics import (
     Difference,
     a_a_control,
+    difference_of_gains,
     estimate,
     holm,
     paired_difference,
@@ -33,14 +34,14 @@ def sigmoid(x):
 
 @dataclasses.dataclass
 class Experiment:
-    """Two rows whose videos are right with a probability by row, seed, video and their interactions.
+    """Rows whose videos are right with a probability by row, seed, video and their interactions.
 
     ``seed_sd`` is the standard deviation of one row's accuracy over seeds, in percent points.
     """
 
-    offsets: tuple[float, float] = (1.5, 1.2)
+    offsets: tuple[float, ...] = (1.5, 1.2)
     seed_sd: float = 2.0
-    video: float = 1.5  # logits: some videos are hard for both rows
+    video: float = 1.5  # logits: some videos are hard for all rows
     row_by_video: float = 1.0
     seed_by_video: float = 0.7
 
@@ -54,7 +55,7 @@ class Experiment:
         self.truth = self.accuracies[0] - self.accuracies[1]
 
     def run(self, rng, num_seeds: int):
-        """Return the scores of both rows by seed, with two classes, and the labels."""
+        """Return the scores of each row by seed, with two classes, and the labels."""
         video = rng.normal(0, self.video, NUM_VIDEOS)
         labels = rng.integers(2, size=NUM_VIDEOS)
         rows = []
@@ -108,6 +109,33 @@ def test_intervals_of_a_paired_difference_cover_the_truth(experiment):
             covered[num_seeds] += found.low <= experiment.truth <= found.high
     shares = {num_seeds: count / NUM_EXPERIMENTS for num_seeds, count in covered.items()}
     assert all(0.92 <= share <= 0.995 for share in shares.values()), shares
+
+
+@pytest.mark.usefixtures("few_replicates")
+def test_intervals_of_a_difference_of_gains_cover_the_truth():
+    rng, covered = np.random.default_rng(11), 0
+    rows = Experiment(offsets=(1.8, 1.0, 1.5, 1.2))
+    truth = float(rows.accuracies @ [1, -1, -1, 1])
+    for _ in range(NUM_EXPERIMENTS):
+        *(a, b, c, d), labels = rows.run(rng, 5)
+        found = difference_of_gains((a, b), (c, d), labels, "top1")
+        covered += found.low <= truth <= found.high
+    assert 0.92 <= covered / NUM_EXPERIMENTS <= 0.995
+
+
+def test_a_difference_of_gains_over_one_row_is_the_difference():
+    first, second, labels = Experiment().run(np.random.default_rng(12), 4)
+    base = {seed: np.roll(scores, 1, axis=0) for seed, scores in first.items()}
+    plain = paired_difference(first, second, labels, "top1")
+    found = difference_of_gains((first, base), (second, base), labels, "top1")
+    assert (found.mean, found.low, found.p_value) == pytest.approx((plain.mean, plain.low, plain.p_value))
+    assert found.per_seed == pytest.approx(plain.per_seed)
+    apart = difference_of_gains((first, base), (second, first), labels, "top1")
+    assert apart.mean != pytest.approx(plain.mean)
+    fewer = difference_of_gains((first, base), (second, {seed: base[seed] for seed in (0, 2)}), labels, "top1")
+    assert fewer.seeds == (0, 2) and fewer.dropped_seeds == (1, 3)
+    with pytest.raises(ValueError, match=r"no common seed: the rows have \[0, 1, 2, 3\] and .* and \[9\]"):
+        difference_of_gains((first, base), (second, {9: base[0]}), labels, "top1")
 
 
 @pytest.mark.usefixtures("few_replicates")

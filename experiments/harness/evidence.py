@@ -164,7 +164,7 @@ def _share_arguments(records: list[dict[str, Any]]) -> dict[str, Any]:
     return shared
 
 
-COUNTS = ("num_", "missing_", "undecodable_")
+COUNTS = ("num_", "missing_", "undecodable_", "boxless_")
 
 
 def _column(cells: TableCells, column: Column) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from experiments.harness.markdown import DASH
 
 LACKS = (
     "missing_train_videos", "missing_test_videos", "undecodable_train_videos", "undecodable_train_clips",
-    "undecodable_test_videos",
+    "undecodable_test_videos", "boxless_train_videos", "boxless_test_videos",
 )  # fmt: skip
 
 

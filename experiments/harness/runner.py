@@ -15,6 +15,8 @@ import lightning as L
 import numpy as np
 import torch
 
+from datamodules.boxes import TailoredReader
+from datamodules.known_classes import PickedReader
 from experiments.harness.callbacks import (
     Curves,
     EpochCheckpoint,
@@ -181,7 +183,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
         "missing_train_videos": len(data.missing["train"]),
         "undecodable_train_videos": len(data.undecodable["train"]),
         "undecodable_train_clips": left_out.count,
-    }
+    } | _without_box(data, "train")
 
 
 def _take_weights(module: Any, data: Any, training: Training, folder: CellFolder) -> dict[str, Any]:
@@ -266,7 +268,19 @@ def keep_scores(folder: CellFolder, data: Any, video_index: np.ndarray, scores: 
         "num_test_videos": len(labels),
         "missing_test_videos": len(data.missing["test"]),
         "undecodable_test_videos": int(undecodable.sum()),
-    } | ({"undecodable_test_ids": [videos[i].id for i in video_index[undecodable]]} if undecodable.any() else {})
+        **({"undecodable_test_ids": [videos[i].id for i in video_index[undecodable]]} if undecodable.any() else {}),
+    } | _without_box(data, "test")
+
+
+def _without_box(data: Any, subset: str) -> dict[str, int]:
+    """Count the videos that are read whole for want of an actor's box, where frames are tailored to one (MS3D)."""
+    videos, reader = data.subset(subset)
+    positions = list(range(len(videos)))
+    while isinstance(reader, PickedReader):
+        positions, reader = [reader.positions[position] for position in positions], reader.reader
+    boxes = reader.boxes if isinstance(reader, TailoredReader) else ()
+    without = sum(boxes[position] is None for position in positions) if boxes else 0
+    return {f"boxless_{subset}_videos": without} if without else {}
 
 
 def _exported(module: Any, data: Any, folder: CellFolder, to: Literal["openvino", "onnx"]) -> Any:

@@ -214,8 +214,8 @@ def test_anything_reduced_or_changed_is_said(evidence: dict[str, Any], condition
 
 def test_missing_and_undecodable_videos_are_counted_on_the_page(evidence: dict[str, Any]):
     found = copy.deepcopy(evidence)
-    found["cells"][0]["counts"].update(missing_train_videos=2, undecodable_test_videos=1)
-    assert "16 / 40 (2 missing train videos) (1 undecodable test videos)" in to_markdown(found)
+    found["cells"][0]["counts"].update(missing_train_videos=2, undecodable_test_videos=1, boxless_test_videos=3)
+    assert "16 / 40 (2 missing train videos) (1 undecodable test videos) (3 boxless test videos)" in to_markdown(found)
 
 
 def test_the_values_can_be_read_back_from_csv(evidence: dict[str, Any]):

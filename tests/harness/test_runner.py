@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import lightning as L
 import numpy as np
 import pytest
 import torch
 
+from datamodules.boxes import TailoredReader
+from datamodules.known_classes import PickedReader
+from datamodules.transforms.tailor import Tailor
 from experiments.harness import runner
 from experiments.harness.metrics import METRICS
 from experiments.harness.runner import build_training_module, load_trained, run
@@ -333,6 +338,19 @@ def test_an_evaluation_leaves_scores_and_their_metrics(tested):
             np.testing.assert_allclose(scores["scores"][index], expected, atol=1e-5)
             assert scores["labels"][index] == videos[index].label
     assert np.ptp(scores["scores"], axis=0).max() > 0.01, "all videos score alike: this test shows nothing"
+
+
+def test_videos_without_a_box_are_counted_where_frames_are_tailored():
+    box = (0.1, 0.1, 0.9, 0.9)
+    tailored: Any = TailoredReader(None, (box, None, None, box), Tailor())  # type: ignore[arg-type]
+
+    def counted(reader: Any, videos: int) -> dict[str, int]:
+        return runner._without_box(SimpleNamespace(subset=lambda name: ([None] * videos, reader)), "train")
+
+    assert counted(tailored, 4) == {"boxless_train_videos": 2}
+    assert counted(PickedReader(tailored, (0, 2, 3)), 3) == {"boxless_train_videos": 1}
+    assert counted(PickedReader(tailored, (0, 3)), 2) == {}
+    assert counted(PickedReader(object(), (0, 3)), 2) == {}, "frames that nothing tailors"  # type: ignore[arg-type]
 
 
 def test_evaluations_share_the_training_and_differ_by_their_views(tested):

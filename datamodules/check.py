@@ -2,7 +2,7 @@
 
 NAME is the data set's name in small letters and digits, as its folder is called (ucf101, egogesture), or folder or
 csvlist for your own videos; DIR is that folder, or the one which holds it. One screen is printed. Lists that are too
-long for it go into files: missing_<subset>.txt, class_counts.csv, undecodable.txt.
+long for it go into files: missing_<subset>.txt, short_<subset>.txt, class_counts.csv, undecodable.txt.
 
 --decode decodes every video once into DIR/decode_index.jsonl: frames, rate, size, rotation, damage, error. It goes on
 where it was interrupted. Training then leaves undecodable videos out.
@@ -28,7 +28,7 @@ from datamodules.datasets.joint import root_of
 from datamodules.datasets.readers import readers, source_named
 from datamodules.decode_all import decode_all
 from datamodules.decode_index import INDEX_FILE, Decoded, append_to_index
-from datamodules.survey import FEW, SubsetSurvey, Survey, counted, survey
+from datamodules.survey import FEW, SHORT, SubsetSurvey, Survey, counted, survey
 
 SHOWN = 10  # names on the screen
 PROGRESS_SEC = 0.5  # between two updates of the line in a terminal
@@ -147,6 +147,22 @@ def subset_lines(subset: SubsetSurvey, class_names: Sequence[str], out: Path) ->
     few = [class_names[label] for label, number in enumerate(counts) if 0 < number < FEW]
     if few and "train" in subset.names:
         yield f"    {len(few):,} with fewer than {FEW} videos: {shown(few)}"
+    yield from length_lines(subset, out)
+
+
+def length_lines(subset: SubsetSurvey, out: Path) -> Iterator[str]:
+    """Yield how long a subset's decoded videos are, and which are so short that a frame stands in two segments."""
+    if not subset.lengths:
+        return
+    numbers = [frames for _, frames in subset.lengths]
+    yield f"    frames: {min(numbers):,} to {max(numbers):,}, median {median(numbers):g}"
+    short = [(video, frames) for video, frames in subset.lengths if frames < SHORT]
+    if short:
+        file = out / f"short_{subset.names[-1]}.txt"
+        file.write_text("".join(f"{video.id}\t{frames}\n" for video, frames in short), encoding="utf-8")
+        names = shown([video.id for video, _ in short])
+        number = counted(len(short), "video")
+        yield f"    {number} with fewer than {SHORT} frames, of which some are then drawn twice: {names}; all: {file}"
 
 
 def median(numbers: Sequence[int]) -> float:

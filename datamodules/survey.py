@@ -17,6 +17,7 @@ from datamodules.decode_index import Decoded, index_key, read_index, size_on_dis
 from datamodules.video import Video
 
 UCF_GROUP = re.compile(r"(v_\w+_g\d+)_c\d+")
+SHORT = 8  # frames: as many segments as most of the papers' networks draw from
 FEW = 5  # videos of a class in training that deserve a remark
 
 
@@ -32,6 +33,7 @@ class SubsetSurvey:
         undecoded: of the videos' files, those that the index does not know (as they are now).
         undecodable: those that it says give no frame.
         damaged: those that break off or miss frames, or about which it has a remark.
+        lengths: frames of each video that can be decoded and that the index knows; of a labelled part, its own.
     """
 
     names: tuple[str, ...]
@@ -41,6 +43,7 @@ class SubsetSurvey:
     undecoded: tuple[Path, ...]
     undecodable: tuple[Decoded, ...]
     damaged: tuple[Decoded, ...]
+    lengths: tuple[tuple[Video, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,11 @@ def survey(source: Any, root: Path) -> Survey:
                 undecoded=tuple(path for path in known if path not in fresh),
                 undecodable=tuple(entry for entry in fresh.values() if entry.error),
                 damaged=tuple(e for e in fresh.values() if not e.error and (e.truncated or e.remark)),
+                lengths=tuple(
+                    (video, length_of(video, entry))
+                    for video in present
+                    if (entry := fresh.get(video.path)) is not None and not entry.error
+                ),
             )
         )
     return Survey(
@@ -146,6 +154,15 @@ def survey(source: Any, root: Path) -> Survey:
         notes=tuple(shared_scenes(subsets)),
         fingerprint=data_fingerprint(source, root),
     )
+
+
+def length_of(video: Video, found: Decoded) -> int:
+    """Return how many frames a video has, or the part of it that is labelled; 0 where that lies behind its end."""
+    first, end = video.start_frame or 0, found.frames if video.end_frame is None else video.end_frame
+    if found.fps and (video.start_sec is not None or video.end_sec is not None):
+        first = round((video.start_sec or 0) * found.fps)
+        end = found.frames if video.end_sec is None else round(video.end_sec * found.fps)
+    return max(0, min(end, found.frames) - first)
 
 
 def shared_videos(subsets: Sequence[SubsetSurvey], sizes: Mapping[Path, int | None]) -> Iterable[str]:

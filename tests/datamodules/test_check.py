@@ -18,7 +18,9 @@ from datamodules.datasets.folder import Folder
 from datamodules.decode_all import CRASHED, in_processes
 from datamodules.decode_index import INDEX_FILE, Decoded, index_key, read_index, without_undecodable
 from datamodules.frame_sampling import SegmentSampling
+from datamodules.survey import length_of
 from datamodules.transforms import CenterCrop, ShortSide
+from datamodules.video import Video, write_video
 from tests.datamodules.own_videos import decoded_or_crash, write_own_videos
 from tests.datamodules.test_datasets_ucf101 import write_lists
 
@@ -75,6 +77,33 @@ def test_an_interrupted_index_is_completed_and_a_changed_file_decoded_again(tmp_
     assert [json.loads(line)["path"] for line in (root / INDEX_FILE).read_text().splitlines()][:2] == [
         json.loads(line)["path"] for line in whole[:2]
     ]
+
+
+def test_videos_with_fewer_frames_than_segments_are_named(tmp_path, capsys):
+    root = write_own_videos(tmp_path)
+    write_video(root / "train/walk/1.mp4", np.zeros((9, 32, 48, 3), dtype=np.uint8))
+    check(root)
+    assert "frames:" not in capsys.readouterr().out, "nothing is known before videos are decoded"
+    assert check(root, "--decode") == 0, "short videos are served"
+    printed = capsys.readouterr().out
+    assert "    frames: 6 to 9, median 6\n    3 videos with fewer than 8 frames, of which some are" in printed
+    assert (root / "short_train.txt").read_text() == "run/0.mp4\t6\nrun/1.mp4\t6\nwalk/0.mp4\t6\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "frames"),
+    [
+        ({}, 50),
+        (dict(start_frame=10, end_frame=17), 7),
+        (dict(start_frame=45, end_frame=70), 5),
+        (dict(start_sec=1.0, end_sec=1.2), 5),
+        (dict(start_sec=1.6), 10),
+        (dict(start_sec=3.0, end_sec=4.0), 0),
+    ],
+)
+def test_the_length_of_a_labelled_part_is_its_own(part, frames):
+    video = Video(id="a", path=Path("a.mp4"), label=0, label_name="run", **part)
+    assert length_of(video, Decoded(path="a.mp4", size=1, frames=50, fps=25.0)) == frames
 
 
 def test_a_foreign_line_in_an_index_is_named(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from datamodules.data_fingerprint import data_fingerprint
 from datamodules.datasets.official_labels import order_verdict
 from datamodules.datasets.source import SUBSETS, CountReport, missing_videos
 from datamodules.decode_index import Decoded, index_key, read_index, size_on_disk
-from datamodules.video import Video
+from datamodules.video import UndecodableVideoError, Video
+from datamodules.video_sampling import labelled_frames
 
 UCF_GROUP = re.compile(r"(v_\w+_g\d+)_c\d+")
 SHORT = 8  # frames: as many segments as most of the papers' networks draw from
@@ -158,11 +160,12 @@ def survey(source: Any, root: Path) -> Survey:
 
 def length_of(video: Video, found: Decoded) -> int:
     """Return how many frames a video has, or the part of it that is labelled; 0 where that lies behind its end."""
-    first, end = video.start_frame or 0, found.frames if video.end_frame is None else video.end_frame
-    if found.fps and (video.start_sec is not None or video.end_sec is not None):
-        first = round((video.start_sec or 0) * found.fps)
-        end = found.frames if video.end_sec is None else round(video.end_sec * found.fps)
-    return max(0, min(end, found.frames) - first)
+    with warnings.catch_warnings(action="ignore"):  # of parts that are cut
+        try:
+            first, end = labelled_frames(video, found.frames, found.fps)
+        except UndecodableVideoError:
+            return 0
+    return end - first
 
 
 def shared_videos(subsets: Sequence[SubsetSurvey], sizes: Mapping[Path, int | None]) -> Iterable[str]:

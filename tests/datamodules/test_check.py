@@ -98,7 +98,8 @@ def test_videos_with_fewer_frames_than_segments_are_named(tmp_path, capsys):
         (dict(start_frame=45, end_frame=70), 5),
         (dict(start_sec=1.0, end_sec=1.2), 5),
         (dict(start_sec=1.6), 10),
-        (dict(start_sec=3.0, end_sec=4.0), 0),
+        (dict(start_sec=3.0, end_sec=4.0), 1),
+        (dict(start_frame=60, end_frame=70), 0),
     ],
 )
 def test_the_length_of_a_labelled_part_is_its_own(part, frames):

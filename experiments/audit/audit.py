@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from experiments.audit.published import PublishedClaim, published_claims
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.index import VERDICTS, committed
 from experiments.harness.needed import Needed, gap_to_decide, needed_to_decide, spread_of
-from experiments.harness.statistics import sequence_verdict
+from experiments.harness.statistics import holm, sequence_verdict
 
+LEVEL = 0.05
 MEANING = {
     "reproduced": "the interval of our difference lies on the claimed side of the margin",
     "not reproduced": "the interval lies on the other side (of a claim of equality: outside the margin)",
@@ -41,10 +42,26 @@ class Results:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one table found for a claim on one column: the page's stem (``ligar/table3.proxy``) and its entry there."""
+    """What one table found for a claim on one column.
+
+    Args:
+        page: the table's stem (``ligar/table3.proxy``).
+        entry: there.
+        p_paper: p-value after Holm's correction over all that is tested of the paper's claims; None where it is not.
+    """
 
     page: str
     entry: Mapping[str, Any]
+    p_paper: float | None = None
+
+    @property
+    def against(self) -> bool:
+        """Say whether the published values contradict the words: the other way round, or no equality."""
+        published, entry = self.entry["published"], self.entry
+        if published is None:
+            return False
+        difference = published["difference"]
+        return difference < 0 if entry["relation"] == ">" else abs(difference) > entry["margin"]
 
     @property
     def needed(self) -> Needed | None:
@@ -69,6 +86,24 @@ class AuditedClaim:
     claim: PublishedClaim
     findings: tuple[Finding, ...]
     pictures: tuple[str, ...] = ()
+
+    @property
+    def against(self) -> bool:
+        """Say whether the paper's own numbers contradict its words."""
+        return self.claim.against or (self.claim.stated == "words" and any(one.against for one in self.findings))
+
+    @property
+    def withstands(self) -> bool | None:
+        """Say whether the verdict stands after Holm's correction over the paper; None where nothing was tested so.
+
+        A reproduced claim needs all its parts, one that was not reproduced the part that failed. Costs and claims of
+        equality have no test of a difference.
+        """
+        deciding = [one for one in self.findings if one.entry["verdict"] == self.verdict and one.entry["ours"]]
+        tested = [one.p_paper for one in deciding if one.p_paper is not None]
+        if self.verdict not in ("reproduced", "not reproduced") or not tested:
+            return None
+        return (max if self.verdict == "reproduced" else min)(tested) <= LEVEL
 
     @property
     def verdict(self) -> str:
@@ -106,9 +141,23 @@ def audit(results: Results, claims: Sequence[PublishedClaim] | None = None) -> t
         for entry in evidence["claims"]:
             findings.setdefault(entry["id"], []).append(Finding(page_stem(path), entry))
     claims = published_claims() if claims is None else claims
-    return tuple(
-        AuditedClaim(claim, tuple(findings.get(claim.id, ())), _pictures_of(claim, results)) for claim in claims
-    )
+    corrected = {
+        id: found
+        for paper in dict.fromkeys(claim.paper for claim in claims)
+        for id, found in _corrected([(c, findings.get(c.id, [])) for c in claims if c.paper == paper]).items()
+    }
+    return tuple(AuditedClaim(claim, corrected[claim.id], _pictures_of(claim, results)) for claim in claims)
+
+
+def _corrected(found: Sequence[tuple[PublishedClaim, list[Finding]]]) -> dict[str, tuple[Finding, ...]]:
+    """Return a paper's findings by claim, with Holm's correction over all of them that test a difference."""
+    tested = [
+        finding for _, findings in found for finding in findings
+        if finding.entry["ours"] and finding.entry["relation"] == ">"
+    ]  # fmt: skip
+    p_values = iter(holm([finding.entry["ours"]["p_value"] for finding in tested]))
+    by_entry = {id(finding): replace(finding, p_paper=next(p_values)) for finding in tested}
+    return {claim.id: tuple(by_entry.get(id(one), one) for one in findings) for claim, findings in found}
 
 
 def _pictures_of(claim: PublishedClaim, results: Results) -> tuple[str, ...]:
@@ -131,6 +180,12 @@ def count_verdicts(audited: Iterable[AuditedClaim]) -> dict[str, int]:
     """Return how many claims have which verdict, all verdicts named."""
     counts = Counter(one.verdict for one in audited)
     return {verdict: counts[verdict] for verdict in VERDICTS}
+
+
+def count_withstanding(audited: Iterable[AuditedClaim]) -> dict[str, int]:
+    """Return how many decided claims are tested for a difference, and how many of them withstand the correction."""
+    said = [one.withstands for one in audited if one.withstands is not None]
+    return {"tested": len(said), "withstand": sum(said)}
 
 
 def count_noise(claims: Iterable[PublishedClaim]) -> dict[str, int]:

@@ -11,7 +11,6 @@ from experiments.harness.spec import ALL, Claim, Column, Row, Table
 from experiments.harness.statistics import Difference, difference_of_gains, holm, paired_difference, verdict
 from experiments.harness.table_cells import TableCells
 
-ANSWERS = {"reproduced": "yes", "not reproduced": "no"}  # to a question of our own
 Costs = Callable[[Row, Column], float | None]
 
 
@@ -57,8 +56,6 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
     judged = [entry for entry in found if entry["ours"] and entry["relation"] == ">"]
     for entry, p_value in zip(judged, holm([entry["ours"]["p_value"] for entry in judged]), strict=True):
         entry["ours"]["p_holm"] = p_value
-    for entry in found if table.questions else ():
-        entry["answer"] = ANSWERS.get(entry["verdict"], entry["verdict"])
     return found
 
 

@@ -17,6 +17,7 @@ from experiments.harness import arguments as flags
 from experiments.harness.cell import Evaluation, Options
 from experiments.harness.claims import Costs
 from experiments.harness.console import print_cells, print_costs, print_table
+from experiments.harness.controls import with_controls
 from experiments.harness.display import Display
 from experiments.harness.evidence import gather, with_notes_of_script
 from experiments.harness.evidence_file import read_evidence
@@ -277,15 +278,15 @@ def _costs(table: Table, profile: str) -> Costs | None:
 
 
 def _render_stored(table: Table, options: Options, places: Places, show: Show) -> None:
-    """Render again from the user's own evidence, else from what comes with the repository, with the script's notes.
+    """Render again from the user's own evidence, else from the repository's, with today's notes and controls.
 
-    The pages go where a run's would; evidence is read and left alone, but for the notes of what is committed.
+    The pages go where a run's would; evidence is left alone, but for notes and controls of what is committed.
     """
     suffix = options_suffix(options)
     for folder in dict.fromkeys((places.rendered, results_folder())):
         path = folder / table.paper / f"{table.name}.{suffix}.json"
         if path.exists():
-            evidence = with_notes_of_script(read_evidence(path), table)
+            evidence = with_controls(with_notes_of_script(read_evidence(path), table), table)
             if folder == places.rendered == results_folder():
                 write_atomic(path, to_json(evidence))
             stem = write_pages(evidence, table, places.rendered)

@@ -16,6 +16,7 @@ from datamodules.datasets.joint import members_of
 from datamodules.synthetic.members import GENERATOR_VERSION
 from experiments.harness.cell import Evaluation, fingerprint
 from experiments.harness.claims import Costs, judged_claims
+from experiments.harness.controls import rounded, with_controls
 from experiments.harness.derived import fill_derived
 from experiments.harness.evidence_file import EVIDENCE_FORMAT
 from experiments.harness.predictions import pack_predictions
@@ -23,12 +24,11 @@ from experiments.harness.resolve import initialisations, takes_unnamed_file
 from experiments.harness.spec import Column, Row, Table
 from experiments.harness.stale import made_by_older_code, scored_by_older_code
 from experiments.harness.starts import starts_of
-from experiments.harness.statistics import a_a_control, estimate, verdict
+from experiments.harness.statistics import estimate
 from experiments.harness.store import Store
 from experiments.harness.table_cells import CONTROL_ORDERS, TableCells
 
 CURVE_POINTS = 40
-SIGNIFICANT_DIGITS = 6
 MADE_WITH = ("versions", "hardware", "precision", "devices")
 
 
@@ -56,12 +56,12 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
         "columns": [_column(cells, column) for column in columns],
         "rows": rows,
         "claims": [] if own_data else judged_claims(cells, costs),
-        "controls": _controls(cells),
+        "controls": {"frame_order": _frame_orders(cells)},
         "notes": notes_of(table, columns, [f"{label}: {reason}" for label, reason in left_out.items()]),
         "starts": starts_of(cells),
         "cells": records,
     }
-    return rounded(evidence)
+    return with_controls(rounded(evidence), table)
 
 
 def notes_of(table: Table, columns: Sequence[Column], left_out: Sequence[str]) -> list[str]:
@@ -202,17 +202,11 @@ def _row(cells: TableCells, row: Row, columns: tuple[Column, ...], costs: Costs 
     return found | ({"ensemble": {str(seed): own for seed, own in weights.items()}} if weights else {})
 
 
-def _controls(cells: TableCells) -> dict[str, Any]:
-    baseline = cells.table.control_row
-    a_a = []
+def _frame_orders(cells: TableCells) -> list[dict[str, Any]]:
+    """Return each row's accuracy with frames in order, shuffled, and a single one repeated."""
     orders = []
-    for column in cells.columns:
-        scores, labels = cells.scores(baseline, column) if cells.runs(baseline, column) else ({}, None)
-        if len(scores) >= 3 and labels is not None:
-            difference = a_a_control(scores, labels, column.metric)
-            a_a.append({"column": column.key, "row": baseline.label, **dataclasses.asdict(difference),
-                        "verdict": verdict(difference, ">")})  # fmt: skip
-        if not cells.controls or column.metric not in ("top1", "mean_class_acc"):
+    for column in cells.columns if cells.controls else ():
+        if column.metric not in ("top1", "mean_class_acc"):
             continue
         for row in cells.rows:
             if not cells.runs(row, column):
@@ -224,7 +218,7 @@ def _controls(cells: TableCells) -> dict[str, Any]:
                     values[order] = estimate(scores, labels, column.metric).mean
             if len(values) > 1:
                 orders.append({"column": column.key, "row": row.label, **values})
-    return {"a_a": a_a, "frame_order": orders}
+    return orders
 
 
 def thinned(points: list[list[float]]) -> list[list[float]]:
@@ -233,14 +227,3 @@ def thinned(points: list[list[float]]) -> list[list[float]]:
         return points
     chosen = np.linspace(0, len(points) - 1, CURVE_POINTS).round().astype(int)
     return [points[index] for index in chosen]
-
-
-def rounded(value: Any) -> Any:
-    """Round every float to the digits that mean something, so that the file does not depend on the last bit."""
-    if isinstance(value, float):
-        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-    if isinstance(value, Mapping):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(item) for item in value]
-    return value

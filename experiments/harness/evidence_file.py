@@ -19,6 +19,9 @@ ADDED_CONDITIONS: Mapping[str, Any] = MappingProxyType({
     "views": None, "crops": None, "own_data": None, "generator_version": None, "versions": [], "hardware": [],
     "precision": [], "devices": [], "older_code": 0,
 })  # fmt: skip
+CLAIM = ("id", "column", "relation", "text", "published", "ours", "verdict")
+DIFFERENCE = ("mean", "low", "high", "p_value", "smallest_detectable")
+CELL: Mapping[str, type] = MappingProxyType({"rows": list, "training": str, "data": str, "curves": dict})
 NEEDED = ("table", "title", "profile", "conditions", "columns", "rows", "claims", "cells")
 
 
@@ -29,8 +32,8 @@ def read_evidence(path: Path) -> dict[str, Any]:
         ValueError: the file is damaged, is no evidence, or is of a later format; it says which file.
     """
     try:
-        evidence = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        evidence = json.loads(path.read_text(), parse_constant=_refused)
+    except ValueError as error:  # malformed, or no text
         raise ValueError(f"{path} is damaged ({error}); run the table again or restore the file") from error
     if not isinstance(evidence, dict) or (missing := [key for key in NEEDED if key not in evidence]):
         lacks = f"lacks {', '.join(missing)}" if isinstance(evidence, dict) else "is no object"
@@ -38,9 +41,49 @@ def read_evidence(path: Path) -> dict[str, Any]:
     if not (isinstance(written := evidence.get("format", 1), int) and written <= EVIDENCE_FORMAT):
         raise ValueError(f"{path} has format {written}; this code reads formats up to {EVIDENCE_FORMAT}: update it")
     try:
-        return _as_today(evidence)
+        evidence = _as_today(evidence)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error!r}); run the table again or restore the file") from error
+    if (wrong := _wrong_part(evidence)) is not None:
+        raise ValueError(f"{path} is damaged ({wrong}); run the table again or restore the file")
+    return evidence
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which is no number")
+
+
+def _wrong_part(evidence: Mapping[str, Any]) -> str | None:
+    """Return in words the first part that lacks what a page shows of it, or holds something else; None if all is well.
+
+    A damaged file must be named as such where it is read: half a page from it would look finished.
+    """
+    keys = [column["key"] for column in evidence["columns"]]
+    for row in evidence["rows"]:
+        where = f"row {row.get('label')!r}"
+        if not isinstance(row.get("published"), list) or not isinstance(row.get("ours"), list):
+            return f"{where} lacks its values"
+        if not len(row["published"]) == len(row["ours"]) == len(keys):
+            numbers = f"{len(row['published'])} published values and {len(row['ours'])} of ours"
+            return f"{where} has {numbers} in {len(keys)} columns"
+        if any(value is not None and not _has_numbers(value, ("mean",)) for value in row["ours"]):
+            return f"{where} has a value that is no number"
+    for claim in evidence["claims"]:
+        where = f"claim {claim.get('id')!r}"
+        if lacks := [key for key in CLAIM if key not in claim]:
+            return f"{where} lacks {', '.join(lacks)}"
+        if claim["column"] not in keys:
+            return f"{where} is on a column {claim['column']!r}, which the table lacks"
+        if claim["ours"] is not None and not _has_numbers(claim["ours"], DIFFERENCE):
+            return f"{where} has a difference that is no number"
+    for cell in evidence["cells"]:
+        if lacks := [key for key, kind in CELL.items() if not isinstance(cell.get(key), kind)]:
+            return f"the cell {cell.get('evaluation')!r} lacks {', '.join(lacks)}"
+    return None
+
+
+def _has_numbers(value: Any, keys: tuple[str, ...]) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), int | float) for key in keys)
 
 
 def _as_today(evidence: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from datamodules.synthetic.members import GENERATOR_VERSION
 from datamodules.synthetic.stand_ins import STAND_INS
+from experiments.harness.controls import AT_CHANCE
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.markdown import markdown_table
 
@@ -62,7 +63,7 @@ def word_counts(evidence: Mapping[str, Any], *, own: bool = False) -> dict[str, 
     claims = [claim for claim in evidence["claims"] if bool(OWN_ID.fullmatch(claim["id"])) == own]
     counts = Counter(claim.get("answer", claim["verdict"]) for claim in claims)
     asked = any("answer" in claim for claim in evidence["claims"])
-    words = ("yes", "no", *VERDICTS[2:]) if asked else VERDICTS
+    words = ("yes", "no", AT_CHANCE, *VERDICTS[2:]) if asked else VERDICTS
     return {word: counts[word] for word in words}
 
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.harness.controls import decided_controls
 from experiments.harness.markdown import DASH, markdown_table
 from experiments.harness.render_claims import claims_section
 from experiments.harness.render_conditions import conditions_section
@@ -124,25 +125,28 @@ def _seeds(seeds: list[int]) -> str:
     return f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}"
 
 
+def not_run(evidence: Evidence) -> list[str]:
+    """Return the labels of the rows, quoted ones apart, that have no value of ours."""
+    return [row["label"] for row in evidence["rows"] if not row["cited"] and not any(row["ours"])]
+
+
 def _values(evidence: Evidence, committed: Evidence | None) -> str:
     """Return a table per data set, of the rows that have a value there: published, the committed one if given, ours."""
     columns = evidence["columns"]
     kinds = ["published", "committed", "ours"] if committed is not None else ["published", "ours"]
     blocks = []
-    seen: set[str] = set()
     for group in dict.fromkeys(column["group"] for column in columns):
         indices = [index for index, column in enumerate(columns) if column["group"] == group]
         lines = [(row["label"], [_cell(evidence, committed, row, index) for index in indices])
                  for row in evidence["rows"]]  # fmt: skip
         lines = [line for line in lines if any(text != DASH for cell in line[1] for text in cell.values())] or lines
-        seen |= {label for label, _ in lines}
         shown = [(at, kind) for at in range(len(indices)) for kind in kinds
                  if kind != "published" or any(cells[at][kind] != DASH for _, cells in lines)]  # fmt: skip
         heads = ["Method"] + [f"{columns[indices[at]]['title']} {_rule(columns[indices[at]])}{kind}"
                               for at, kind in shown]  # fmt: skip
         grid = [[label, *(cells[at][kind] for at, kind in shown)] for label, cells in lines]
         blocks.append(_heading(columns[indices[0]]) + markdown_table(heads, grid))
-    if waiting := [row["label"] for row in evidence["rows"] if row["label"] not in seen]:
+    if waiting := not_run(evidence):
         blocks.append(f"Not run: {'; '.join(waiting)}.")
     return "\n\n".join(blocks)
 
@@ -237,8 +241,9 @@ def _controls(evidence: Evidence) -> str:
             ]
             for c in controls["a_a"]
         ]
-        blocks.append("A/A: one row's seeds in two halves; must come out undecided (one in twenty will not).\n\n"
-                      + markdown_table(["On", "Row", "Difference", "Verdict"], lines))  # fmt: skip
+        text = "A/A: one row's seeds in two halves; must come out undecided (one in twenty will not)."
+        table = markdown_table(["On", "Row", "Difference", "Verdict"], lines)
+        blocks.append("\n\n".join([text, table, *decided_controls(controls["a_a"])]))
     if controls["frame_order"]:
         lines = [
             [c["column"].replace("/", " "), c["row"], *(f"{c[order]:.1f}" if order in c else DASH for order in ORDERS)]

@@ -53,7 +53,8 @@ def _questions_section(evidence: Mapping[str, Any]) -> str:
         for claim in evidence["claims"]
     ]
     text = ("Ours, not a paper's; differences in percent points, paired by seed and test video. Yes: the interval lies "
-            "above the margin; no: below 0, the second is better; else undecided. Holm's correction is over these "
+            "above the margin; no: below 0, the second is better; else undecided; at chance: the interval of one of "
+            "the two holds the accuracy of guessing, so that nothing follows. Holm's correction is over these "
             "questions. Smallest detectable: the difference that these seeds and videos would find four times in "
             "five.")  # fmt: skip
     heads = ["Question", "On", "Difference", "p (Holm)", "Smallest detectable", "Answer"]

@@ -151,26 +151,30 @@ def difference_of_gains(
     return _weighted_sum(((1, a), (-1, b), (-1, c), (1, d)), labels, metric)
 
 
-def a_a_control(scores: Scores, labels: Labels, metric: str) -> Difference:
+def a_a_control(values: Mapping[int, float], num_videos: int) -> Difference:
     """Compare the first half of a row's seeds with the rest: a difference that must come out undecided.
 
     The noise is that of the seeds within their halves, pooled (S - 2 degrees of freedom); the videos are the
-    same in both halves and add none of their own. One control in twenty is decided by chance.
+    same in both halves and add none of their own. One control in twenty is decided by chance. A seed's value is known
+    to one video at best, so that the noise is no smaller: two seeds that happen to be equal are no certainty.
+
+    Args:
+        values: a row's metric by seed, in percent.
+        num_videos: size of the test set.
 
     Raises:
         ValueError: fewer than three seeds, which leave no half with a variance.
     """
-    seeds = _checked_seeds(scores)
+    seeds = tuple(sorted(values))
     if len(seeds) < 3:
         raise ValueError(f"an A/A control needs at least 3 seeds, got {list(seeds)}")
-    whole = np.ones((1, number_of_videos(labels)))
-    values = np.array([values_on(_checked_metric(metric), scores[seed], labels, whole)[0] for seed in seeds])
-    halves = values[: len(seeds) // 2], values[len(seeds) // 2 :]
+    found = np.array([values[seed] for seed in seeds])
+    halves = found[: len(seeds) // 2], found[len(seeds) // 2 :]
     freedom = len(seeds) - 2
     pooled = sum(float(((half - half.mean()) ** 2).sum()) for half in halves) / freedom
-    variance = pooled * (1 / len(halves[0]) + 1 / len(halves[1]))
-    noise = _Noise.at_least_one_video(variance, 0.0, freedom, number_of_videos(labels))
-    return _difference(halves[0].mean() - halves[1].mean(), noise, (), seeds, (), number_of_videos(labels))
+    variance = max(pooled, (100 / num_videos) ** 2) * (1 / len(halves[0]) + 1 / len(halves[1]))
+    noise = _Noise(variance, 0.0, freedom)
+    return _difference(halves[0].mean() - halves[1].mean(), noise, (), seeds, (), num_videos)
 
 
 def verdict(difference: Difference, relation: str, margin: float = 0.0) -> Verdict:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+LINE_LENGTH, INDENT = 120, 4  # of a passport
+TERM = re.compile(r"[A-Z(][\w'’.() +-]{0,45}: ")
 COLUMNS = re.compile(r"(\S.*?)\s{2,}(\S.*)")
 
 
@@ -59,9 +61,18 @@ def _section(heading: str, lines: list[str]) -> Section:
         pairs = [(match[1], match[2]) if match else ("", line) for match, line in zip(matches, lines, strict=True)]
         return Section(heading, tuple(pairs), ())
     paragraphs: list[str] = []
-    for number, line in enumerate(lines):
-        if number and not lines[number - 1].endswith((".", ":")):
+    for before, line in zip(["", *lines], lines, strict=False):
+        if before and not _ends_paragraph(before, line):
             paragraphs[-1] += f" {line}"
         else:
             paragraphs.append(line)
     return Section(heading, (), tuple(paragraphs))
+
+
+def _ends_paragraph(line: str, following: str) -> bool:
+    """Say whether a line ends its paragraph: at the end of a sentence, and not because the line was full.
+
+    A line is full when the next word would not have fit; a next line that begins with a term and a colon begins anew.
+    """
+    fits = INDENT + len(line) + 1 + len(following.split()[0]) <= LINE_LENGTH
+    return line.endswith((".", ":", ").")) and (fits or bool(TERM.match(following)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from experiments.audit.audit import (
     audit,
     count_noise,
     count_verdicts,
+    count_withstanding,
     own_questions,
     page_stem,
     read_results,
@@ -26,6 +28,7 @@ from experiments.audit.audit import (
 from experiments.audit.mistakes import MISTAKES
 from experiments.audit.published import TITLES, published_claims, test_sets
 from experiments.harness.index import VERDICTS, word_counts
+from experiments.harness.render import not_run
 from experiments.harness.store import REPOSITORY, write_atomic
 from experiments.report.passport import read_passport
 from experiments.report.plots import slug, stacked_bar
@@ -42,6 +45,7 @@ from experiments.report.tables import (
 STATIC = ("style.css", "site.js")
 STUDIES = {"study": "Study across the papers"}  # our own: no published claims
 HEADINGS = {**TITLES, **STUDIES}
+SCRIPTS = REPOSITORY / "experiments"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -70,11 +74,11 @@ def render_pages(results: Path) -> dict[str, str]:
     def render(name: str, template: str, **context: Any) -> None:
         pages[name] = environment.get_template(template).render(page=name, **context)
 
-    render("index.html", "index.html", **_overview(found, audited))
+    render("index.html", "index.html", **_overview(results, found, audited))
     render("claims.html", "claims.html", **_audit_page(found, audited))
     for path, evidence in found.tables:
         stem = page_stem(path)
-        render(page_name(stem), "table.html", **_table_page(stem, evidence, audited))
+        render(page_name(stem), "table.html", **_table_page(stem, evidence, results, audited))
     for path, reason in found.broken:
         shown = reason.replace(str(path), path.name)
         render(page_name(page_stem(path)), "broken.html", title=page_stem(path), reason=shown)
@@ -93,15 +97,19 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _overview(found: Results, audited: tuple[AuditedClaim, ...]) -> dict[str, Any]:
+def _overview(results: Path, found: Results, audited: tuple[AuditedClaim, ...]) -> dict[str, Any]:
     counts = count_verdicts(audited)
     return {
         "counts": counts,
         "total": len(audited),
         "bar": stacked_bar(counts, "All claims"),
         "papers": [_paper_line(paper, audited) for paper in TITLES],
+        "stated": _stated(audited),
+        "withstanding": count_withstanding(audited),
+        "noise": count_noise(published_claims()),
         "tables": [_table_line(page_stem(path), evidence) for path, evidence in found.tables],
         "broken": [(page_stem(path), path.name) for path, _ in found.broken],
+        "figures": [_picture(path) for paper in HEADINGS for path in sorted((results / paper).glob("figure*.png"))],
         "waiting": _waiting(found),
         "refuted": _refuted(audited),
         "trust": _trust(found),
@@ -124,9 +132,6 @@ def _paper_line(paper: str, audited: tuple[AuditedClaim, ...]) -> dict[str, Any]
 def _table_line(stem: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
     conditions = evidence["conditions"]
     counts = word_counts(evidence)
-    missing = [
-        row["label"] for row in evidence["rows"] if not row["cited"] and all(ours is None for ours in row["ours"])
-    ]
     return {
         "stem": stem,
         "title": evidence["title"],
@@ -137,7 +142,7 @@ def _table_line(stem: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
         "hardware": ", ".join(conditions["hardware"]) or "–",
         "counts": counts,
         "bar": stacked_bar(counts, evidence["title"]),
-        "missing": missing,
+        "missing": not_run(evidence),
         "older_code": conditions["older_code"],
     }
 
@@ -152,8 +157,19 @@ def _waiting(found: Results) -> list[dict[str, str]]:
 
 def _refuted(audited: tuple[AuditedClaim, ...]) -> list[dict[str, Any]]:
     failed = [one for one in audited if one.verdict == "not reproduced"]
-    return [{"claim": one.claim, "rows": [claim_row(f, None) for f in one.findings if f.entry["verdict"] ==
-                                          "not reproduced"]} for one in failed]  # fmt: skip
+    return [
+        {
+            "claim": one.claim,
+            "rows": [claim_row(f, None) for f in one.findings if f.entry["verdict"] == "not reproduced"],
+        }
+        for one in failed
+    ]
+
+
+def _stated(audited: tuple[AuditedClaim, ...]) -> dict[str, int]:
+    """Return how many claims a paper makes in words, and how many only its table's values make."""
+    words = sum(one.claim.stated == "words" for one in audited)
+    return {"words": words, "table": len(audited) - words}
 
 
 def _trust(found: Results) -> dict[str, Any]:
@@ -172,6 +188,8 @@ def _audit_page(found: Results, audited: tuple[AuditedClaim, ...]) -> dict[str, 
     return {
         "papers": [_paper_line(paper, audited) for paper in TITLES],
         "noise": count_noise(published_claims()),
+        "stated": _stated(audited),
+        "withstanding": count_withstanding(audited),
         "claims": [_audit_line(one, texts) for one in audited],
         "mistakes": MISTAKES,
         "test_sets": list(test_sets().values()),
@@ -190,6 +208,7 @@ def _audit_line(one: AuditedClaim, texts: Mapping[str, str]) -> dict[str, Any]:
         "noise": noise,
         "other": other if other and noise and other.verdict != noise.verdict else None,
         "verdict": one.verdict,
+        "against": one.against,
         "rows": [claim_row(finding, None) for finding in one.findings],
         "pictures": one.pictures,
         "script": f"{claim.figure}.py"
@@ -198,11 +217,13 @@ def _audit_line(one: AuditedClaim, texts: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _table_page(stem: str, evidence: Mapping[str, Any], audited: tuple[AuditedClaim, ...]) -> dict[str, Any]:
+def _table_page(
+    stem: str, evidence: Mapping[str, Any], results: Path, audited: tuple[AuditedClaim, ...]
+) -> dict[str, Any]:
     rows, shared_axis = claim_rows([Finding(stem, entry) for entry in evidence["claims"]])
     notes = {one.claim.id: one.claim.note for one in audited if one.claim.note}
     paper, name = evidence["table"].split("/")
-    script = f"experiments/{paper}_{name}.py"
+    script = SCRIPTS / f"{paper}_{name}.py"
     profile = "" if evidence["profile"] == "proxy" else f" --profile {evidence['profile']}"
     return {
         "line": _table_line(stem, evidence),
@@ -216,14 +237,15 @@ def _table_page(stem: str, evidence: Mapping[str, Any], audited: tuple[AuditedCl
         ],
         "curves": training_curves(evidence),
         "controls": controls(evidence),
+        "figures": [_picture(path) for path in sorted((results / paper).glob("figure*.png"))],
         "mistakes": mistakes_in(evidence["table"]),
-        "command": f"uv run python {script} --seeds {len(evidence['conditions']['seeds'])}{profile}",
+        "command": f"uv run python experiments/{script.name} --seeds {len(evidence['conditions']['seeds'])}{profile}",
+        "takes": _takes(script),
     }
 
 
 def _paper_page(paper: str, results: Path, found: Results, audited: tuple[AuditedClaim, ...]) -> dict[str, Any]:
     own = [path for path in scripts() if SCRIPT_NAME.fullmatch(path.stem)["paper"] == paper]  # type: ignore[index]
-    pictures = sorted((results / paper).glob("figure*.png"))
     return {
         "slug": paper,
         "line": _paper_line(paper, audited),
@@ -233,9 +255,30 @@ def _paper_page(paper: str, results: Path, found: Results, audited: tuple[Audite
             for path, evidence in found.tables
             if evidence["table"].split("/")[0] == paper
         ],
+        "broken": [(page_stem(path), path.name) for path, _ in found.broken if path.parent.name == paper],
         "scripts": [{"name": path.name, "title": _first_line(path)} for path in own],
-        "pictures": [(path.name, path.with_suffix(".csv").exists()) for path in pictures],
+        "pictures": [_picture(path) for path in sorted((results / paper).glob("figure*.png"))],
         "mistakes": [mistake for mistake in MISTAKES if mistake.paper == paper],
+    }
+
+
+def _takes(script: Path) -> str:
+    """Return how long a script says that it runs with its own number of seeds; empty where it does not."""
+    said = re.search(
+        r"(?:about )?\d+ minutes (?:on two cores|of one core)",
+        " ".join(script.read_text().split()) if script.exists() else "",
+    )
+    return said[0] if said else ""
+
+
+def _picture(path: Path) -> dict[str, Any]:
+    """Return what stands with a figure: its file, the title in its script, and whether its numbers lie beside it."""
+    script = SCRIPTS / f"{path.parent.name}_{path.name.split('.')[0]}.py"
+    return {
+        "name": path.name,
+        "stem": page_stem(path),
+        "title": _first_line(script) if script.exists() else path.stem,
+        "numbers": path.with_suffix(".csv").name if path.with_suffix(".csv").exists() else "",
     }
 
 

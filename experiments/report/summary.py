@@ -13,8 +13,8 @@ BEGIN = "<!-- results: written by experiments/tools/report.py, do not edit -->"
 END = "<!-- end of results -->"
 SUMMARY_PICTURE = "claims.svg"
 COLOURS = {
-    "reproduced": "#2c7a4b", "not reproduced": "#b3372b", "undecided": "#c08a1e", "cited": "#7a8490",
-    "not judged": "#8f86a8", "not run": "#c6cdd5",
+    "reproduced": "#2c7a4b", "not reproduced": "#b3372b", "undecided": "#94680f", "cited": "#68727d",
+    "not judged": "#766c93", "not run": "#c6cdd5",
 }  # fmt: skip
 ROW, LEFT, LEGEND_LEFT, WIDTH, HEIGHT = 30, 130, 40, 720, 40
 

@@ -10,8 +10,10 @@ from markupsafe import Markup
 
 from experiments.audit.audit import Finding
 from experiments.audit.mistakes import MISTAKES, Mistake
+from experiments.harness.controls import decided_controls
 from experiments.harness.draw import CURVES
 from experiments.harness.markdown import DASH
+from experiments.harness.needed import MOST_SEEDS
 from experiments.harness.render import PERCENT_METRICS, value
 from experiments.harness.render_claims import our_difference, p_text
 from experiments.report.plots import Scale, axis, curves, interval
@@ -34,7 +36,9 @@ def value_groups(evidence: Evidence) -> list[dict[str, Any]]:
         first = evidence["columns"][indices[0]]
         member = first["data"] if first["member"] else None
         left_out = len(evidence["rows"]) - len(rows)
-        blocks.append({"group": group, "member": member, "columns": columns, "rows": rows, "left_out": left_out})
+        published = any(column["published"] for column in columns)
+        blocks.append({"group": group, "member": member, "columns": columns, "rows": rows, "left_out": left_out,
+                       "any_published": published})  # fmt: skip
     return [block for block in blocks if block["rows"]]
 
 
@@ -105,11 +109,13 @@ def claim_row(finding: Finding, scale: Scale | None) -> dict[str, Any]:
         "ours_key": ours["mean"] if ours else "",
         "seeds": len(ours["seeds"]) if ours else None,
         "p": _p_values(ours) if ours else "",
+        "p_paper": p_text(finding.p_paper) if finding.p_paper is not None else "",
         "margin": f"margin {entry['margin']:g}" if entry["margin"] else "",
         "needed": str(finding.needed) if finding.needed else "",
+        "needed_key": (finding.needed.seeds or MOST_SEEDS + 1) if finding.needed else "",
         "detectable": f"{ours['smallest_detectable']:.1f}" if ours else DASH,
         "verdict": entry.get("answer", entry["verdict"]),
-        "against": bool(published and entry["relation"] == ">" and published["difference"] < 0),
+        "against": finding.against,
         "plot": plot,
         "page": finding.page,
     }
@@ -173,7 +179,7 @@ def controls(evidence: Evidence) -> dict[str, Any]:
         for c in found
     ]
     orders = [{**c, "on": c["column"].replace("/", " ")} for c in evidence["controls"]["frame_order"]]
-    return {"a_a": a_a, "axis": axis(scale, True), "orders": orders}
+    return {"a_a": a_a, "axis": axis(scale, True), "decided": decided_controls(found), "orders": orders}
 
 
 def mistakes_in(table: str) -> list[Mistake]:

@@ -4,15 +4,19 @@ Run: python experiments/tools/judge.py OURS.csv THEIRS.csv [--metric top1] [--re
      python experiments/tools/judge.py --published 93.63 --ours 93.5 --n 3783          (--ours 93.5 93.1 93.9: seeds)
 
 A CSV file has a head and one line per test video: `video`, `label` and either `predicted` or a column per class with
-its score. Labels are the names of those columns, or numbers from 0 in their order; beside `predicted`, any names. A
-column `seed` tells several runs apart; they are compared seed by seed on the same videos. A video in one file alone is
-an error: a model that could not decode a video has it wrong (leave `predicted` empty).
+its score. Labels are the names of those columns, or numbers from 0 in their order; beside `predicted`, any names. Two
+files with scores have the same classes, in any order. A column `seed` tells several runs apart; they are compared seed
+by seed on the same videos. A video in one file alone is an error: a model that could not decode a video has it wrong
+(leave `predicted` empty, or write nan in every score; how many there are is printed). So has one that predicts a class
+which no label has.
+
+A published number is judged as a share of right videos (--metric top1 or top5). One value of ours says nothing of
+training noise: then the verdict is undecided, and the test videos are given that the test noise alone would ask for.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import math
 import sys
@@ -24,14 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.harness.metrics import METRICS, hits
-from experiments.harness.needed import MOST_SEEDS, gap_to_decide, needed_to_decide, spread_of
-from experiments.harness.noise import published_noise, wilson_interval
+from experiments.harness.needed import MOST_SEEDS, Spread, gap_to_decide, needed_to_decide, spread_of
+from experiments.harness.noise import PublishedNoise, Z, published_noise, wilson_interval
+from experiments.harness.result_files import aligned, read_results
 from experiments.harness.spec import RELATIONS
 from experiments.harness.statistics import Z95, Difference, Scores, estimate, paired_difference, verdict
 from experiments.harness.student_t import student_t_upper
 
-FIXED = ("video", "label", "seed", "predicted")
-Videos = dict[str, list[dict[str, str]]]  # seed -> rows
+OF_PREDICTIONS = ("top1", "mean_class_acc")  # the metrics that need no scores
+OF_NUMBERS = ("top1", "top5")  # shares of right videos, whose test noise follows from the number alone
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse.add_argument("files", nargs="*", type=Path, metavar="CSV", help="ours and what it is compared with")
     parse.add_argument("--metric", choices=tuple(METRICS), default="top1")
     parse.add_argument("--relation", choices=RELATIONS, default=">", help="what is claimed of the first")
-    parse.add_argument("--margin", type=float, default=0.0, metavar="POINTS")
+    parse.add_argument(
+        "--margin", type=float, default=0.0, metavar="POINTS", help="more than which, or within which; 0 or more"
+    )
     parse.add_argument("--published", metavar="PERCENT", help="a published accuracy as printed")
     parse.add_argument("--ours", nargs="+", metavar="PERCENT", help="our accuracy, one value per seed")
     parse.add_argument("--n", type=int, metavar="VIDEOS", help="test videos of both")
@@ -51,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             first, second = given.files
             lines = judge_files(first, second, given.metric, given.relation, given.margin)
         elif not given.files and None not in by_number:
+            if given.metric not in OF_NUMBERS:
+                raise ValueError(f"--metric {given.metric}: accepted with --published: {', '.join(OF_NUMBERS)}")
             lines = judge_published(given.published, given.ours, given.n, given.relation, given.margin)
         else:
             raise ValueError("give two CSV files, or --published, --ours and --n")
@@ -65,12 +74,18 @@ def judge_files(first: Path, second: Path, metric: str, relation: str, margin: f
     """Compare two files of results on the same videos.
 
     Raises:
-        ValueError: a file that cannot be read as described, other videos or other labels.
+        ValueError: a file that cannot be read as described; other videos, labels or classes; a metric which needs
+            scores, of predictions; a margin that is no number from 0.
     """
-    ours, theirs = _read(first), _read(second)
-    labels, names = _labels([ours, theirs], (first, second))
-    scores = [_scores(rows, path, names, labels, metric) for rows, path in ((ours, first), (theirs, second))]
-    truth = np.array([names.index(label) for label in labels.values()])
+    _check_margin(margin)
+    files = read_results(first), read_results(second)
+    for file in files:
+        if not file.classes and metric not in OF_PREDICTIONS:
+            raise ValueError(
+                f"{file.path} holds predictions alone, from which {metric} cannot be had: give a score per class"
+            )
+    pair = aligned(*files)
+    scores, truth = pair.scores, pair.labels
     rows = [estimate(found, truth, metric) for found in scores]
     difference = paired_difference(scores[0], scores[1], truth, metric)
     lines = [
@@ -78,45 +93,57 @@ def judge_files(first: Path, second: Path, metric: str, relation: str, margin: f
         f"{row.num_videos:,} videos"
         for path, row in zip((first, second), rows, strict=True)
     ]
-    return [*lines, *_discordance(scores, truth, metric), *_judgement(difference, relation, margin)]
+    return [*lines, *pair.notes, *_discordance(scores, truth, metric), *_judgement(difference, relation, margin)]
 
 
 def judge_published(published: str, ours: Sequence[str], num_videos: int, relation: str, margin: float) -> list[str]:
     """Compare our accuracies, one per seed, with a published one, whose seed and videos' answers are not known.
 
-    Both test noises are taken as independent: without answers per video nothing better can be assumed.
+    Both test noises are taken as independent: without answers per video nothing better can be assumed. What answers in
+    common would leave of them is printed beside.
+
+    Args:
+        published: percent, as printed.
+        ours: percent, as printed, of each seed.
+        num_videos: size of both test sets.
+        relation: ">" or "~", of ours to the published one.
+        margin: percent points, 0 or more.
 
     Raises:
-        ValueError: no percentage, or a test set without videos.
+        ValueError: no percentage, a test set without videos, or a margin that is no number from 0.
     """
-    values = [float(value) for value in ours]
-    for value in ours:
-        published_noise(value, published, num_videos)  # says what is no percentage
+    _check_margin(margin)
+    target, values = _percentage("--published", published), [_percentage("--ours", value) for value in ours]
+    if num_videos < 1:
+        raise ValueError(f"--n {num_videos}: must be a number of videos, 1 or more")
     mean = sum(values) / len(values)
     low, high = wilson_interval(mean, num_videos)
-    other_low, other_high = wilson_interval(float(published), num_videos)
+    other_low, other_high = wilson_interval(target, num_videos)
     lines = [
         f"published: {published} % [{other_low:.2f}, {other_high:.2f}] by the choice of {num_videos:,} videos alone",
         f"ours: {mean:.2f} % [{low:.2f}, {high:.2f}] by the choice of videos alone, {_seeds(len(values))}",
     ]
-    video_sd = 100 * math.sqrt(sum(p * (1 - p) for p in (mean / 100, float(published) / 100)) / num_videos)
+    video_sd = 100 * math.sqrt(sum(p * (1 - p) for p in (mean / 100, target / 100)) / num_videos)
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     half = _half_width_beside_one_run(sd, len(values), video_sd)
-    difference = mean - float(published)
+    difference = round(mean - target, 9)  # of printed decimals: what floats add to it is no difference
     lines.append(f"difference: {difference:+.2f} points [{difference - half:+.2f}, {difference + half:+.2f}], "
                  f"{difference / 100 * num_videos:+.0f} videos")  # fmt: skip
+    printed = ours[0] if len(ours) == 1 else f"{mean:.6f}"  # in a mean of several the roundings even out
+    noise = published_noise(printed, published, num_videos)
+    lines.append(_sampling_noise(noise, len(values)))
+    claim = f"ours {relation} published{_margin(relation, margin)}"
     if len(values) == 1:
-        noise = published_noise(ours[0], published, num_videos)
-        paired = ", ".join(f"±{width:.2f} at {share:g} %" for share, width in noise.half_widths_paired)
-        lines.append(f"if both answered alike but for a share of the videos: {paired}: {noise.verdict}")
-        return [*lines, "verdict: undecided; one seed says nothing of training noise (give more values to --ours)"]
+        lines.append(f"verdict on {claim}: undecided; one seed says nothing of training noise, so how many seeds would "
+                     "decide is unknown (give more values to --ours)")  # fmt: skip
+        return [*lines, _videos_needed(noise, gap_to_decide(difference, relation, margin))]
     found = Difference(
         mean=difference, low=difference - half, high=difference + half, p_value=math.nan,
         smallest_detectable=math.nan, per_seed=(), seeds=tuple(range(len(values))), dropped_seeds=(),
         num_videos=num_videos, seed_sd=sd * math.sqrt(1 + 1 / len(values)), video_sd=video_sd,
     )  # fmt: skip
     said = verdict(found, relation, margin)
-    lines.append(f"verdict on ours {relation} published{_margin(margin)}: {said}")
+    lines.append(f"verdict on {claim}: {said}")
     if said == "undecided":
         gap = gap_to_decide(difference, relation, margin)
         enough = next((s for s in range(2, MOST_SEEDS + 1) if _half_width_beside_one_run(sd, s, video_sd) < gap), None)
@@ -127,6 +154,47 @@ def judge_published(published: str, ours: Sequence[str], num_videos: int, relati
             else f"no number of seeds decides this: the published run's own noise and the videos leave ±{limit:.2f}"
         )
     return lines
+
+
+def _percentage(argument: str, printed: str) -> float:
+    try:
+        value = float(printed)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise ValueError(f"{argument} {printed}: must be a percentage as printed, from 0 to 100, such as 93.6")
+    return value
+
+
+def _widths(noise: PublishedNoise) -> list[tuple[float, str]]:
+    """Return the half-widths by the choice of videos alone, each with what it supposes of the two models' answers.
+
+    Discordance is the share of the videos which exactly one of them has right.
+    """
+    paired = [(width, f"at {share:g} % discordance") for share, width in noise.half_widths_paired]
+    return [(noise.half_width_independent, "if independent"), *paired]
+
+
+def _sampling_noise(noise: PublishedNoise, num_seeds: int) -> str:
+    """Say what the choice of videos alone does to the difference: of one run, and at most that of a mean of several."""
+    most = "at most " if num_seeds > 1 else ""
+    widths = ", ".join(f"±{width:.2f} {supposed}" for width, supposed in _widths(noise))
+    return f"by the choice of videos alone {most}{widths} (exactly one of the two is right): {noise.verdict}"
+
+
+def _videos_needed(noise: PublishedNoise, gap: float) -> str:
+    """Say how many videos find a true difference of ``gap`` points four times in five, were there no training noise."""
+    if not gap:
+        return "no number of test videos decides this difference: it stands where neither verdict holds"
+    needed = []
+    for width, supposed in _widths(noise):
+        spread = Spread(seed_sd=0.0, video_sd=width / Z, num_seeds=1, num_videos=noise.num_videos)
+        # Without a seed part the smallest difference found shrinks with the square root of the videos.
+        videos = max(1, math.ceil(noise.num_videos * (spread.detectable() / gap) ** 2))
+        needed.append(f"{videos:,} {supposed}")
+    return "test videos to find a difference of this size four times in five, by the test noise alone: " + ", ".join(
+        needed
+    )
 
 
 def _half_width_beside_one_run(sd: float, seeds: int, video_sd: float) -> float:
@@ -142,7 +210,8 @@ def _judgement(difference: Difference, relation: str, margin: float) -> list[str
     ]
     if difference.dropped_seeds:
         lines.append(f"left out, in one file alone: seeds {', '.join(map(str, difference.dropped_seeds))}")
-    lines.append(f"verdict on first {relation} second{_margin(margin)}: {verdict(difference, relation, margin)}")
+    said = verdict(difference, relation, margin)
+    lines.append(f"verdict on first {relation} second{_margin(relation, margin)}: {said}")
     if difference.num_seeds == 1:
         lines.append("one seed says nothing of training noise, so it decides nothing; add runs in a column `seed`")
         return lines
@@ -158,7 +227,7 @@ def _needed(difference: Difference, relation: str, margin: float) -> list[str]:
     return [f"to decide, if the true difference is this one: {needed or 'no number of seeds; there is none'}"]
 
 
-def _discordance(scores: list[Scores], truth: NDArray[Any], metric: str) -> list[str]:
+def _discordance(scores: Sequence[Scores], truth: NDArray[Any], metric: str) -> list[str]:
     """Say on how many videos exactly one of the two is right, mean over the common seeds."""
     if metric not in ("top1", "top5"):
         return []
@@ -172,89 +241,19 @@ def _discordance(scores: list[Scores], truth: NDArray[Any], metric: str) -> list
     return [f"right in the first alone: {first:g} videos, in the second alone: {second:g}"]
 
 
-def _read(path: Path) -> Videos:
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        heads = reader.fieldnames or []
-        if missing := [name for name in ("video", "label") if name not in heads]:
-            raise ValueError(f"{path} lacks the column {', '.join(missing)}; it has {', '.join(heads) or 'nothing'}")
-        if "predicted" not in heads and len(heads) - len(set(FIXED) & set(heads)) < 2:
-            raise ValueError(f"{path} needs a column `predicted`, or one with a score per class")
-        found: Videos = {}
-        for row in reader:
-            found.setdefault(row.get("seed") or "0", []).append(row)
-    if not found:
-        raise ValueError(f"{path} has no line below its head")
-    return found
-
-
-def _labels(files: list[Videos], paths: tuple[Path, Path]) -> tuple[dict[str, str], list[str]]:
-    """Return each video's label, and all names of labels and predictions in order."""
-    labels = {row["video"]: row["label"] for row in next(iter(files[0].values()))}
-    for seeds, path in zip(files, paths, strict=True):
-        for seed, rows in seeds.items():
-            found = {row["video"]: row["label"] for row in rows}
-            if len(found) < len(rows):
-                raise ValueError(f"{path}, seed {seed}: a video stands there twice")
-            if found.keys() != labels.keys():
-                odd = sorted(found.keys() ^ labels.keys())
-                raise ValueError(f"{path}, seed {seed}: {len(odd)} videos are in one file alone, such as {odd[0]!r}")
-            if wrong := [video for video in found if found[video] != labels[video]]:
-                raise ValueError(f"{path}, seed {seed}: video {wrong[0]!r} has another label than in the first file")
-    return labels, _class_names(files, paths)
-
-
-def _class_names(files: list[Videos], paths: tuple[Path, Path]) -> list[str]:
-    """Return the classes in the order of the scores: the columns' names, or the numbers from 0, or the names found."""
-    rows = [row for seeds in files for run in seeds.values() for row in run]
-    found = {row[key] for row in rows for key in ("label", "predicted") if row.get(key)}
-    heads = [_classes(next(iter(seeds.values()))[0]) for seeds in files]
-    for columns, path in zip(heads, paths, strict=True):
-        if columns and found <= set(columns):
-            return columns
-        if columns and not all(name.isdecimal() and int(name) < len(columns) for name in found):
-            raise ValueError(
-                f"{path}: its labels are neither names of its score columns nor numbers below {len(columns)}"
-            )
-    if all(name.isdecimal() for name in found):
-        return [str(number) for number in range(max(*map(int, found), *map(len, heads), 1) + 1)]
-    return sorted(found)
-
-
-def _classes(row: dict[str, str]) -> list[str]:
-    classes = [key for key in row if key not in FIXED]
-    return classes if len(classes) >= 2 else []
-
-
-def _scores(files: Videos, path: Path, names: list[str], labels: dict[str, str], metric: str) -> Scores:
-    found = {}
-    for seed, rows in files.items():
-        if not seed.isdecimal():
-            raise ValueError(f"{path}: seed {seed!r} must be a number")
-        by_video = {row["video"]: row for row in rows}
-        found[int(seed)] = np.array([_row_scores(by_video[video], path, names, metric) for video in labels])
-    return found
-
-
-def _row_scores(row: dict[str, str], path: Path, names: list[str], metric: str) -> list[float]:
-    if classes := _classes(row):
-        try:
-            return [float(row[key]) if row[key] else math.nan for key in classes]
-        except ValueError as error:
-            raise ValueError(f"{path}, video {row['video']!r}: {error}") from error
-    if metric not in ("top1", "mean_class_acc"):
-        raise ValueError(f"{path} holds predictions alone, from which {metric} cannot be had: give a score per class")
-    if not row["predicted"]:
-        return [math.nan] * len(names)
-    return [float(name == row["predicted"]) for name in names]
-
-
 def _seeds(number: int) -> str:
     return f"{number} seed{'s' if number != 1 else ''}"
 
 
-def _margin(margin: float) -> str:
-    return f" by more than {margin:g}" if margin else ""
+def _margin(relation: str, margin: float) -> str:
+    if relation == "~":
+        return f" within {margin:g} points"
+    return f" by more than {margin:g} points" if margin else ""
+
+
+def _check_margin(margin: float) -> None:
+    if not 0 <= margin < math.inf:
+        raise ValueError(f"--margin {margin:g}: must be a number of percent points, 0 or more")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,24 @@ from typing import Any
 
 import pytest
 
-from experiments.audit.audit import MEANING, Results, audit, count_verdicts, own_questions, read_results
+from experiments.audit.audit import (
+    MEANING,
+    Results,
+    audit,
+    count_verdicts,
+    count_withstanding,
+    own_questions,
+    read_results,
+)
 from experiments.audit.published import published_claims
 from experiments.harness.index import VERDICTS
 from experiments.report.summary import COLOURS
 
 
 def entry(verdict: str, claim: str = "L26", ours: dict[str, Any] | None = None, **changed: Any) -> dict[str, Any]:
-    return {"id": claim, "verdict": verdict, "ours": ours, "relation": ">", "margin": 0.0, **changed}
+    return {
+        "id": claim, "verdict": verdict, "ours": ours, "relation": ">", "margin": 0.0, "published": None, **changed
+    }  # fmt: skip
 
 
 def results(*entries: dict[str, Any]) -> Results:
@@ -82,11 +92,46 @@ def test_questions_of_our_own_are_kept_apart():
 
 
 def test_an_undecided_claim_says_what_would_decide_it():
-    ours = {"mean": 1.0, "seed_sd": 0.8, "video_sd": 0.1, "seeds": [0, 1, 2], "num_videos": 400}
+    ours = {"mean": 1.0, "seed_sd": 0.8, "video_sd": 0.1, "seeds": [0, 1, 2], "num_videos": 400, "p_value": 0.2}
     one = next(one for one in audit(results(entry("undecided", ours=ours))) if one.claim.id == "L26")
     assert str(one.findings[0].needed).endswith("seeds")
     decided = next(one for one in audit(results(entry("reproduced", ours=ours))) if one.claim.id == "L26")
     assert decided.findings[0].needed is None
+
+
+def test_verdicts_are_corrected_over_all_comparisons_of_their_paper():
+    """Holm: 0.01 of three, 0.02 of two, 0.2; another paper's comparisons and claims of equality count nothing."""
+    found = results(
+        entry("reproduced", "L26", {"p_value": 0.01}), entry("reproduced", "L27", {"p_value": 0.02}),
+        entry("undecided", "L27", {"p_value": 0.2}), entry("reproduced", "L40", {"p_value": 0.0}, relation="~"),
+        entry("not reproduced", "K12", {"p_value": 0.04}),
+    )  # fmt: skip
+    by_id = {one.claim.id: one for one in audit(found)}
+    assert [f.p_paper for f in by_id["L26"].findings] == [pytest.approx(0.03)]
+    assert [f.p_paper for f in by_id["L27"].findings] == pytest.approx([0.04, 0.2])
+    assert by_id["L40"].findings[0].p_paper is None and by_id["K12"].findings[0].p_paper == pytest.approx(0.04)
+    assert by_id["L26"].withstands is True and by_id["K12"].withstands is True
+    assert by_id["L27"].withstands is None, "it is undecided"
+    assert by_id["L40"].withstands is None and by_id["L28"].withstands is None
+    assert count_withstanding(by_id.values()) == {"tested": 2, "withstand": 2}
+
+
+def test_a_reproduced_claim_withstands_with_all_its_parts_and_a_refuted_one_with_its_worst():
+    parts = [entry("reproduced", "L26", {"p_value": p}) for p in (0.0001, 0.04)]
+    weak = next(one for one in audit(results(*parts, entry("undecided", "L27", {"p_value": 0.5}))) if one.findings)
+    assert weak.withstands is False
+    parts = [entry("not reproduced", "L26", {"p_value": p}) for p in (0.0001, 0.04)]
+    strong = next(one for one in audit(results(*parts, entry("undecided", "L27", {"p_value": 0.5}))) if one.findings)
+    assert strong.withstands is True
+
+
+@pytest.mark.parametrize(
+    ("relation", "margin", "difference", "against"),
+    [(">", 0.0, 1.0, False), (">", 0.0, -0.1, True), ("~", 1.0, 0.8, False), ("~", 1.0, -1.2, True)],
+)
+def test_published_values_may_contradict_the_words(relation: str, margin: float, difference: float, against: bool):
+    one = entry("undecided", relation=relation, margin=margin, published={"difference": difference, "noise": None})
+    assert next(found for found in audit(results(one)) if found.findings).against is against
 
 
 def test_a_damaged_file_is_named_and_the_rest_is_read(tmp_path: Path):

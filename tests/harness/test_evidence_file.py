@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,28 @@ def test_cells_without_their_data_are_damage_too(tmp_path: Path, evidence: dict[
     del broken["cells"][0]["data"]
     with pytest.raises(ValueError, match="table9.json is damaged .*data"):
         read_evidence(written(tmp_path / "table9.json", broken))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda e: e["rows"][0].pop("ours"), "row 'plain' lacks its values"),
+        (lambda e: e["rows"][1]["published"].pop(), "row 'wide' has 3 published values and 4 of ours in 4 columns"),
+        (lambda e: e["rows"][0]["ours"][0].update(mean="abc"), "row 'plain' has a value that is no number"),
+        (lambda e: e["rows"][0]["ours"][0].update(mean=float("nan")), "it holds NaN, which is no number"),
+        (lambda e: e["claims"][0].pop("verdict"), "claim 'X1' lacks verdict"),
+        (lambda e: e["claims"][0].update(column="S/none"), "claim 'X1' is on a column 'S/none', which the table lacks"),
+        (lambda e: e["claims"][0]["ours"].pop("low"), "claim 'X1' has a difference that is no number"),
+        (lambda e: e["cells"][0].update(curves=None), "lacks curves"),
+    ],
+)
+def test_a_part_that_is_damaged_is_named(tmp_path: Path, evidence: dict[str, Any], spoil: Any, message: str):
+    spoilt = copy.deepcopy(evidence)
+    spoil(spoilt)
+    path = tmp_path / "table9.json"
+    path.write_text(json.dumps(spoilt))
+    with pytest.raises(ValueError, match=rf"table9\.json is damaged \(.*{re.escape(message)}"):
+        read_evidence(path)
 
 
 @pytest.mark.parametrize("later", [EVIDENCE_FORMAT + 1, "next"])

@@ -13,10 +13,20 @@ EVIDENCE = {
     "profile": "proxy",
     "conditions": {"seeds": [0, 1, 2]},
     "claims": [
-        {"id": "X01", "better": "wide", "relation": ">", "worse": "plain", "verdict": verdict}
+        {
+            "id": "X01",
+            "column": "S/Top-1",
+            "better": "wide",
+            "relation": ">",
+            "worse": "plain",
+            "margin": 0.0,
+            "published": None,
+            "ours": None,
+            "verdict": verdict,
+        }
         for verdict in ("reproduced", "undecided", "reproduced")
     ],
-    "columns": [],
+    "columns": [{"key": "S/Top-1", "title": "Top-1", "group": "S", "metric": "top1", "data": None}],
     "rows": [],
     "cells": [],
 }

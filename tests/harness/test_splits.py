@@ -16,7 +16,7 @@ from experiments.harness.metrics import METRICS
 from experiments.harness.request import chosen_rows, requested_cells
 from experiments.harness.spec import Build, Claim, Figure, Table
 from experiments.harness.splits import Splits
-from experiments.harness.statistics import a_a_control, estimate, paired_difference
+from experiments.harness.statistics import estimate, paired_difference
 from experiments.harness.store import Store
 from experiments.harness.table_cells import TableCells
 from tests.harness.fakes import SCENES, Data, table, write_results
@@ -60,7 +60,6 @@ def test_a_single_split_is_the_plain_test_set():
     one = Splits.joined([(labels, np.array([f"{i:03d}" for i in range(60)]))])
     assert estimate(scores, one, "top1") == estimate(scores, labels, "top1")
     assert paired_difference(scores, other, one, "map") == paired_difference(scores, other, labels, "map")
-    assert a_a_control(scores, one, "top1") == a_a_control(scores, labels, "top1")
 
 
 def test_videos_that_all_splits_test_are_no_further_evidence():

@@ -193,22 +193,28 @@ def test_an_a_a_control_comes_out_undecided(num_seeds):
     verdicts = []
     for _ in range(200):
         first, _, labels = Experiment().run(rng, num_seeds)
-        verdicts.append(verdict(a_a_control(first, labels, "top1"), ">"))
+        values = {seed: METRICS["top1"](scores, labels) for seed, scores in first.items()}
+        verdicts.append(verdict(a_a_control(values, NUM_VIDEOS), ">"))
     assert verdicts.count("undecided") / 200 >= 0.91
 
 
 def test_an_a_a_control_of_three_seeds_takes_its_noise_from_the_half_with_two():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(5, size=200)
-    row = random_row(rng, 3, labels, 5, 1.0)
-    values = [METRICS["top1"](row[seed], labels) for seed in range(3)]
-    found = a_a_control(row, labels, "top1")
+    values = {0: 61.0, 1: 55.0, 2: 58.5}
+    found = a_a_control(values, 200)
     variance = (values[1] - values[2]) ** 2 / 2 * (1 + 1 / 2)
     assert found.mean == pytest.approx(values[0] - (values[1] + values[2]) / 2)
     assert found.seed_sd == pytest.approx(math.sqrt(variance))
     assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, 1) * math.sqrt(variance), rel=1e-6)
     with pytest.raises(ValueError, match=r"at least 3 seeds, got \[0, 1\]"):
-        a_a_control({0: row[0], 1: row[1]}, labels, "top1")
+        a_a_control({0: 61.0, 1: 55.0}, 200)
+
+
+def test_two_equal_seeds_are_no_certainty():
+    """Their values are known to one video: with one degree of freedom that leaves a wide interval."""
+    found = a_a_control({0: 75.0, 1: 76.0, 2: 76.0}, 200)
+    one_video = 100 / 200
+    assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, 1) * one_video * math.sqrt(1.5), rel=1e-6)
+    assert verdict(found, ">") == "undecided"
 
 
 def test_interval_of_one_seed_is_the_paired_interval_over_videos():

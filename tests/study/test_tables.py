@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from experiments import study_figure_pareto as figure
 from experiments.audit.published import published_claims
 from experiments.harness.cell import Options
-from experiments.harness.claims import judged_claims
+from experiments.harness.evidence import gather
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.figures import Cell
 from experiments.harness.measure import costs_as_run, known_cost, network_as_run
@@ -107,7 +107,7 @@ def test_questions_are_ours_and_answered_yes_or_no(tmp_path: Path):
     assert not {id for id, *_ in QUESTIONS} & {claim.id for claim in published_claims()}
     assert len({id for id, *_ in QUESTIONS}) == len(QUESTIONS) == len(TABLE.claims)
     cells = TableCells(TABLE, Options(), Store(tmp_path), rows=(), controls=False)
-    assert [entry["answer"] for entry in judged_claims(cells, None)] == ["not run"] * len(QUESTIONS)
+    assert [entry["answer"] for entry in gather(cells)["claims"]] == ["not run"] * len(QUESTIONS)
 
 
 # -- costs as run and their measurement -----------------------------------------------------------------
@@ -181,6 +181,8 @@ def test_the_front_holds_what_no_other_point_beats():
     ]
     assert pareto_front(points) == ("e", "a", "b", "d")
     assert pareto_front([]) == ()
+    near = [("a", 1.0, 40.0), ("b", 1.05, 80.0), ("c", 1.1, 80.0)]
+    assert pareto_front(near) == ("a", "b") and pareto_front(near, same=0.1) == ("b",)
 
 
 def test_names_keep_their_order_and_distance_within_the_panel():

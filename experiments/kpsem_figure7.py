@@ -21,7 +21,8 @@ import numpy as np
 
 from experiments.harness import Figure, main
 from experiments.harness.figures import Cell, Drawing, Load
-from experiments.harness.statistics import Difference, holm, paired_difference
+from experiments.harness.statistics import Difference, paired_difference
+from experiments.harness.verdicts import holm
 from experiments.kpsem_pictures import NETWORK_COLOURS, VideoScores, cell_of, groups_of, part_of, scores_of
 from experiments.kpsem_profiles import BASELINE, OURS
 from experiments.kpsem_table1 import MINI, TABLE

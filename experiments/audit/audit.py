@@ -12,7 +12,7 @@ from experiments.audit.published import PublishedClaim, published_claims
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.index import VERDICTS, committed
 from experiments.harness.needed import Needed, gap_to_decide, needed_to_decide, spread_of
-from experiments.harness.statistics import holm, sequence_verdict
+from experiments.harness.verdicts import holm, sequence_verdict
 
 LEVEL = 0.05
 MEANING = {

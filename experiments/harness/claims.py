@@ -8,8 +8,9 @@ from typing import Any
 
 from experiments.harness.noise import published_noise
 from experiments.harness.spec import ALL, Claim, Column, Row, Table
-from experiments.harness.statistics import Difference, difference_of_gains, holm, paired_difference, verdict
+from experiments.harness.statistics import Difference, difference_of_gains, paired_difference
 from experiments.harness.table_cells import TableCells
+from experiments.harness.verdicts import holm, verdict
 
 Costs = Callable[[Row, Column], float | None]
 

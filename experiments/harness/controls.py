@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from experiments.harness.spec import Table
-from experiments.harness.statistics import a_a_control, verdict
+from experiments.harness.statistics import a_a_control
+from experiments.harness.verdicts import verdict
 
 SIGNIFICANT_DIGITS = 6
 ANSWERS = {"reproduced": "yes", "not reproduced": "no"}  # to a question of our own

@@ -15,8 +15,7 @@ import lightning as L
 import numpy as np
 import torch
 
-from datamodules.boxes import TailoredReader
-from datamodules.known_classes import PickedReader
+from experiments.harness.boxless import without_box
 from experiments.harness.callbacks import (
     Curves,
     EpochCheckpoint,
@@ -183,7 +182,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
         "missing_train_videos": len(data.missing["train"]),
         "undecodable_train_videos": len(data.undecodable["train"]),
         "undecodable_train_clips": left_out.count,
-    } | _without_box(data, "train")
+    } | without_box(data, "train")
 
 
 def _take_weights(module: Any, data: Any, training: Training, folder: CellFolder) -> dict[str, Any]:
@@ -269,18 +268,7 @@ def keep_scores(folder: CellFolder, data: Any, video_index: np.ndarray, scores: 
         "missing_test_videos": len(data.missing["test"]),
         "undecodable_test_videos": int(undecodable.sum()),
         **({"undecodable_test_ids": [videos[i].id for i in video_index[undecodable]]} if undecodable.any() else {}),
-    } | _without_box(data, "test")
-
-
-def _without_box(data: Any, subset: str) -> dict[str, int]:
-    """Count the videos that are read whole for want of an actor's box, where frames are tailored to one (MS3D)."""
-    videos, reader = data.subset(subset)
-    positions = list(range(len(videos)))
-    while isinstance(reader, PickedReader):
-        positions, reader = [reader.positions[position] for position in positions], reader.reader
-    boxes = reader.boxes if isinstance(reader, TailoredReader) else ()
-    without = sum(boxes[position] is None for position in positions) if boxes else 0
-    return {f"boxless_{subset}_videos": without} if without else {}
+    } | without_box(data, "test")
 
 
 def _exported(module: Any, data: Any, folder: CellFolder, to: Literal["openvino", "onnx"]) -> Any:

@@ -1,4 +1,4 @@
-"""Intervals, paired comparisons and verdicts from the class scores of several seeds on one test set.
+"""Intervals and paired comparisons from the class scores of several seeds on one test set.
 
 A row's accuracy varies with its seed and with the choice of test videos. Its variance is split in two: the
 *seed part*, the sample variance of the seeds' values over S (each value carries its seed's own interaction
@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,6 @@ from experiments.harness.student_t import student_t_tail, student_t_upper
 
 Scores = Mapping[int, NDArray[Any]]  # seed -> (N, K)
 Labels = NDArray[Any] | Splits  # (N,), or those of several splits, whose values are averaged
-Verdict = Literal["reproduced", "not reproduced", "undecided"]
 NUM_REPLICATES = 2000
 BOOTSTRAP_SEED = 20_211_106
 NORMAL = NormalDist()
@@ -168,62 +167,11 @@ def a_a_control(values: Mapping[int, float], num_videos: int) -> Difference:
     seeds = tuple(sorted(values))
     if len(seeds) < 3:
         raise ValueError(f"an A/A control needs at least 3 seeds, got {list(seeds)}")
-    found = np.array([values[seed] for seed in seeds])
-    halves = found[: len(seeds) // 2], found[len(seeds) // 2 :]
+    halves = np.split(np.array([values[seed] for seed in seeds]), [len(seeds) // 2])
     freedom = len(seeds) - 2
     pooled = sum(float(((half - half.mean()) ** 2).sum()) for half in halves) / freedom
     variance = max(pooled, (100 / num_videos) ** 2) * (1 / len(halves[0]) + 1 / len(halves[1]))
-    noise = _Noise(variance, 0.0, freedom)
-    return _difference(halves[0].mean() - halves[1].mean(), noise, (), seeds, (), num_videos)
-
-
-def verdict(difference: Difference, relation: str, margin: float = 0.0) -> Verdict:
-    """Judge a claimed relation by the interval of the difference.
-
-    Args:
-        difference: of the row named first in the claim, minus the other.
-        relation: ``">"``: reproduced if the interval lies above the margin, not reproduced if below 0.
-            ``"~"``: reproduced if it lies within -margin to margin, not reproduced if outside (so a margin
-            of 0 can only be refuted).
-        margin: percent points, at least 0.
-
-    Returns:
-        ``"undecided"`` whatever the interval if there is a single seed, whose training noise is unknown.
-
-    Raises:
-        ValueError: an unknown relation or a negative margin.
-    """
-    if relation not in (">", "~"):
-        raise ValueError(f"unknown relation {relation!r}; accepted: '>', '~'")
-    if margin < 0:
-        raise ValueError(f"margin {margin} must not be negative")
-    if difference.num_seeds == 1:
-        return "undecided"
-    low, high = difference.low, difference.high
-    if relation == ">":
-        reproduced, refuted = low > margin, high < 0
-    else:
-        reproduced, refuted = -margin <= low and high <= margin, low > margin or high < -margin
-    return "reproduced" if reproduced else "not reproduced" if refuted else "undecided"
-
-
-def sequence_verdict(neighbours: Sequence[Verdict]) -> Verdict:
-    """Judge an ordered sequence ``a > b > c`` by the verdicts of its neighbours, all of which must hold."""
-    if not neighbours:
-        raise ValueError("an ordered sequence needs at least one pair of neighbours, got none")
-    if "not reproduced" in neighbours:
-        return "not reproduced"
-    return "undecided" if "undecided" in neighbours else "reproduced"
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return Holm's adjusted p-values, in the order given: below 5 % any error at all has a chance of 5 %."""
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return tuple(adjusted)
+    return _difference(halves[0].mean() - halves[1].mean(), _Noise(variance, 0.0, freedom), (), seeds, (), num_videos)
 
 
 @dataclass(frozen=True)
@@ -288,9 +236,9 @@ def _weighted_sum(terms: Sequence[tuple[int, Scores]], labels: Labels, metric: s
     values, replicates = (
         sum(weight * part for (weight, _), part in zip(terms, parts, strict=True)) for parts in zip(*rows, strict=True)
     )
-    noise = _Noise.of_paired(values, replicates, number_of_videos(labels))
-    dropped = tuple(sorted(every.difference(seeds)))
-    return _difference(values.mean(), noise, tuple(values.tolist()), seeds, dropped, number_of_videos(labels))
+    number, dropped = number_of_videos(labels), tuple(sorted(every.difference(seeds)))
+    noise = _Noise.of_paired(values, replicates, number)
+    return _difference(values.mean(), noise, tuple(values.tolist()), seeds, dropped, number)
 
 
 def _difference(

@@ -32,8 +32,9 @@ from experiments.harness.needed import MOST_SEEDS, Spread, gap_to_decide, needed
 from experiments.harness.noise import PublishedNoise, Z, published_noise, wilson_interval
 from experiments.harness.result_files import aligned, read_results
 from experiments.harness.spec import RELATIONS
-from experiments.harness.statistics import Z95, Difference, Scores, estimate, paired_difference, verdict
+from experiments.harness.statistics import Z95, Difference, Scores, estimate, paired_difference
 from experiments.harness.student_t import student_t_upper
+from experiments.harness.verdicts import verdict
 
 OF_PREDICTIONS = ("top1", "mean_class_acc")  # the metrics that need no scores
 OF_NUMBERS = ("top1", "top5")  # shares of right videos, whose test noise follows from the number alone

@@ -17,6 +17,7 @@ from datamodules.boxes import TailoredReader
 from datamodules.known_classes import PickedReader
 from datamodules.transforms.tailor import Tailor
 from experiments.harness import runner
+from experiments.harness.boxless import without_box
 from experiments.harness.metrics import METRICS
 from experiments.harness.runner import build_training_module, load_trained, run
 from experiments.harness.store import LockedError
@@ -345,7 +346,7 @@ def test_videos_without_a_box_are_counted_where_frames_are_tailored():
     tailored: Any = TailoredReader(None, (box, None, None, box), Tailor())  # type: ignore[arg-type]
 
     def counted(reader: Any, videos: int) -> dict[str, int]:
-        return runner._without_box(SimpleNamespace(subset=lambda name: ([None] * videos, reader)), "train")
+        return without_box(SimpleNamespace(subset=lambda name: ([None] * videos, reader)), "train")
 
     assert counted(tailored, 4) == {"boxless_train_videos": 2}
     assert counted(PickedReader(tailored, (0, 2, 3)), 3) == {"boxless_train_videos": 1}

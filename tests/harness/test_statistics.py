@@ -12,16 +12,8 @@ from scipy import stats
 
 from experiments.harness import statistics
 from experiments.harness.metrics import METRICS
-from experiments.harness.statistics import (
-    Difference,
-    a_a_control,
-    difference_of_gains,
-    estimate,
-    holm,
-    paired_difference,
-    sequence_verdict,
-    verdict,
-)
+from experiments.harness.statistics import Difference, a_a_control, difference_of_gains, estimate, paired_difference
+from experiments.harness.verdicts import holm, sequence_verdict, verdict
 
 NUM_VIDEOS = 400
 NUM_EXPERIMENTS = 300

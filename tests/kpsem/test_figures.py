@@ -28,8 +28,9 @@ from experiments.harness.figures import Cell, Drawing
 from experiments.harness.resolve import evaluation
 from experiments.harness.runner import build_data, build_training_module
 from experiments.harness.spec import Figure
-from experiments.harness.statistics import holm, paired_difference
+from experiments.harness.statistics import paired_difference
 from experiments.harness.store import RESULTS_VARIABLE
+from experiments.harness.verdicts import holm
 from tests.kpsem.test_network import brightness_network, degrees_between, moving_disc
 from tests.tiny_cells import lively
 

@@ -13,8 +13,9 @@ from scipy import stats
 
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.predictions import UNDECODABLE, unpack_predictions
-from experiments.harness.statistics import paired_difference, verdict
+from experiments.harness.statistics import paired_difference
 from experiments.harness.store import REPOSITORY
+from experiments.harness.verdicts import verdict
 from experiments.tools import judge
 
 K, N = 5, 120

@@ -31,7 +31,8 @@ def write_rendered(evidence: dict[str, Any], table: Table, folder: Path, trackin
             ]
             for c in evidence["claims"]
         }
-        tracking.log_table(heads, rows, verdicts, means(evidence))
+        cut = _suffix(evidence).removesuffix(evidence["profile"])  # of less than the table: it must not take its place
+        tracking.log_table(heads, rows, verdicts, means(evidence), prefix=cut)
 
 
 def write_pages(evidence: dict[str, Any], table: Table, folder: Path) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from experiments.harness.cell import Training
+from experiments.harness.cell import Training, fingerprint
 
 INIT_TIMEOUT_SEC = 20
 FINISH_TIMEOUT_SEC = 60.0
@@ -91,39 +91,48 @@ class Tracking:
         rows: Sequence[Sequence[str]],
         summary: Mapping[str, Any],
         numbers: tuple[Sequence[str], Sequence[Sequence[Any]]] | None = None,
+        prefix: str = "",
     ) -> None:
         """Log the rendered table as a run of its own, cells as text (wandb tables are strict about types).
+
+        The run's id follows from the table, the profile, the columns (with a data set of one's own they are others) and
+        the prefix, so that a second rendering takes the place of the first instead of standing beside it. W&B never
+        gives the id of a deleted run again: such a run can be restored there, not made anew.
 
         Args:
             columns: heads.
             rows: cells.
             summary: of the run.
             numbers: heads and rows of the means alone, for charts: first the row's label, then numbers or None.
+            prefix: what sets this apart from the table itself, as in its files' names (``changed-``); such a table
+                neither takes the table's place nor shows in its charts.
         """
         if self.mode == "none":
             return
+        table = prefix + self.group
+        run_id = f"{table}-{fingerprint([self.tags, [*columns]])}"
 
         def write() -> None:
             import wandb
 
-            run = self._open(name=self.group, job_type="table", config={})
+            run = self._open(name=table, job_type="table", config={}, id=run_id, resume="allow")
             run.log({"table": wandb.Table(columns=[*columns], data=[[str(cell) for cell in row] for row in rows])})
             if numbers is not None:
-                means = wandb.Table(columns=[*numbers[0]], data=[[*line] for line in numbers[1]])
-                run.log({values_key(self.group): means})
+                means = wandb.Table(columns=[*map(field_name, numbers[0])], data=[[*line] for line in numbers[1]])
+                run.log({values_key(table): means})
             run.summary.update(dict(summary))
             _finish(run)
 
         _guard(write)
 
-    def _open(self, *, name: str, job_type: str, config: dict[str, Any]) -> Any:
+    def _open(self, *, name: str, job_type: str, config: dict[str, Any], **identity: str) -> Any:
         import wandb
 
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = wandb.Settings(init_timeout=INIT_TIMEOUT_SEC, console="off", silent=True)
         arguments: dict[str, Any] = dict(
             project=os.environ.get("WANDB_PROJECT", PROJECT), group=self.group, job_type=job_type, name=name,
-            tags=[*self.tags], config=config, dir=str(self.folder), settings=settings,
+            tags=[*self.tags], config=config, dir=str(self.folder), settings=settings, **identity,
         )  # fmt: skip
         if self.mode == "online":
             try:
@@ -141,6 +150,11 @@ def row_of(name: str) -> str:
 def values_key(group: str) -> str:
     """Return the key under which a table's means are logged, by its runs' group (``ligar_table3``)."""
     return f"{group}_values"
+
+
+def field_name(column: str) -> str:
+    """Return the name of a column of a table's means, for charts: Vega takes dots and brackets for a path."""
+    return column.translate(str.maketrans("", "", ".[]"))
 
 
 def has_key() -> bool:

@@ -149,6 +149,56 @@ def test_the_rendered_table_is_a_run_of_its_own(tmp_path):
     assert (found.summary["L26"], found.summary["cells"]) == ("undecided", 4)
 
 
+def test_a_table_rendered_again_is_the_same_run(tmp_path):
+    for top1 in ("31.2", "33.5"):
+        tracker(tmp_path).log_table(["row", "ours"], [["w/o ACS", top1]], {"L26": "undecided"})
+    first, second = offline_runs(tmp_path)
+    assert first.run.run_id == second.run.run_id and first.folder != second.folder
+    assert first.run.resume and second.run.resume, "else an upload does not ask for what is there"
+
+
+def test_what_is_another_table_is_another_run(tmp_path):
+    anew = Tracking("offline", tmp_path)
+    columns = ["row", "ours"]
+    anew.for_table("ligar/table3", "proxy").log_table(columns, [["a", "1"]], {})
+    anew.for_table("ligar/table3", "paper").log_table(columns, [["a", "1"]], {})
+    anew.for_table("ligar/table4", "proxy").log_table(columns, [["a", "1"]], {})
+    anew.for_table("ligar/table3", "proxy").log_table(["row", "my data"], [["a", "1"]], {})
+    anew.for_table("ligar/table3", "proxy").log_table(columns, [["a", "1"]], {}, prefix="changed-")
+    found = [one.run.run_id for one in offline_runs(tmp_path)]
+    assert len(set(found)) == len(found) == 5
+    for run_id in found:
+        assert len(run_id) <= 64 and not set(run_id) & set("/\\#?%:"), "which W&B refuses"
+
+
+def test_a_table_apart_from_the_paper_s_is_logged_under_another_key(tmp_path):
+    numbers = ["row", "Top-1"], [["a", 1.0]]
+    tracker(tmp_path).log_table(["row"], [["a"]], {}, numbers, prefix="changed-")
+    [found] = offline_runs(tmp_path)
+    keys = {key.split("/")[0] for row in found.history for key in row}
+    assert "changed-ligar_table3_values" in keys and "ligar_table3_values" not in keys
+
+
+def test_a_table_online_is_resumed_and_an_attempt_at_a_cell_is_not(tmp_path, monkeypatch):
+    opened = []
+    ended = types.SimpleNamespace(log=lambda values: None, finish=lambda: None, summary={})
+    monkeypatch.setitem(sys.modules, "wandb", fake_wandb(init=lambda **given: opened.append(given) or ended))
+    tracker(tmp_path, "online").log_table(["row"], [["a"]], {})
+    with tracker(tmp_path, "online").run(name="cell", cell=CELL, job_type="train"):
+        pass
+    table, attempt = opened
+    assert table["id"].startswith("ligar_table3-") and table["resume"] == "allow"
+    assert "id" not in attempt and "resume" not in attempt
+
+
+def test_the_names_of_a_chart_s_columns_are_no_paths_to_vega(tmp_path):
+    numbers = ["row", "Param. (M)", "x[0]"], [["a", 1.0, 2.0]]
+    tracker(tmp_path).log_table(["row"], [["a"]], {}, numbers)
+    [found] = offline_runs(tmp_path)
+    values = json.loads((found.folder / "files" / found.history[1]["ligar_table3_values/path"]).read_text())
+    assert values["columns"] == ["row", "Param (M)", "x0"] == [tracking.field_name(head) for head in numbers[0]]
+
+
 def test_two_attempts_are_two_runs_of_one_group(tmp_path):
     for _ in range(2):
         with tracker(tmp_path).run(name="cell", cell=CELL, job_type="train") as log:

@@ -77,13 +77,13 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
             lines = _most_probable(found, row, names)
             for rank, (label, probability) in enumerate(lines):
                 colour = RIGHT_COLOUR if label == names[clip.label] else WRONG_COLOUR
-                axis.text(0.5 * side, -0.17 - 0.12 * rank, f"{label}  {100 * probability:.1f} %", fontsize=7,
+                axis.text(0.5 * side, -0.24 - 0.12 * rank, f"{label}  {100 * probability:.1f} %", fontsize=7,
                           color=colour, transform=axis.transAxes)  # fmt: skip
                 numbers.append({"video": clip.id, "class": names[clip.label],
                                 "class_gain": f"{gains[clip.label]:.2f}" if len(networks) > 1 else "",
                                 "network": network, "rank": rank + 1, "predicted": label,
                                 "probability": f"{100 * probability:.2f}"})  # fmt: skip
-            axis.text(0.5 * side, -0.06, network, fontsize=7, fontweight="bold", transform=axis.transAxes)
+            axis.text(0.5 * side, -0.12, network, fontsize=7, fontweight="bold", transform=axis.transAxes)
     hits = [found.scores.argmax(1) == found.labels for found in (baseline, ours)]
     counts = f"only {OURS} right: {int((hits[1] & ~hits[0]).sum())}, only {BASELINE}: {int((hits[0] & ~hits[1]).sum())}"
     if len(networks) > 1 and len(ours.labels) > 1:

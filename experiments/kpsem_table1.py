@@ -204,8 +204,8 @@ TABLE = Table(
         "region sums, matrix products with zeros and ones; the last column adds two per normalised element.",
         "Kinetics-400 holds Mini-Kinetics' classes and videos: what the networks start from has seen them.",
         "On the benchmark MF-KPSEM ends with a higher training loss than MFNet on every data set and split, so that "
-        "what it loses against it is not overfitting. Without the gradient by eq. (9), a row of Table 2, its training loss "
-        "ends below MFNet's, and its accuracy is no higher.",
+        "what it loses against it is not overfitting. Without the gradient by eq. (9), a row of Table 2, its training "
+        "loss ends below MFNet's, and its accuracy is no higher.",
     ),
 )
 

@@ -80,7 +80,7 @@ class Training:
         """Return the resolved arguments as plain JSON values, defaults filled in; test-only ones left out."""
         evaluation_only: frozenset[str] = getattr(self.data.cls, "evaluation_arguments", frozenset())
         data = {k: v for k, v in _drop_unchanged(self.data).items() if k not in evaluation_only}
-        given = {"weights": f"file {_file_hash(self.weights)}"} if self.weights is not None else {}
+        given = {"weights": f"file {file_hash(self.weights)}"} if self.weights is not None else {}
         return given | {
             "module": {"class": _name(self.module.cls), **plain(_drop_unchanged(self.module))},
             "data": {"class": _name(self.data.cls), **plain(data)},
@@ -97,7 +97,7 @@ class Training:
     def _init_fingerprint(self) -> str | None:
         if isinstance(self.init, Training):
             return self.init.fingerprint
-        return f"file {_file_hash(self.init)}" if self.init is not None else None
+        return f"file {file_hash(self.init)}" if self.init is not None else None
 
     @property
     def lineage(self) -> tuple[Training, ...]:
@@ -202,6 +202,7 @@ def _drop_unchanged(build: Build) -> dict[str, Any]:
     return {k: v for k, v in build.resolved().items() if k not in unchanged_by or plain(v) != plain(unchanged_by[k])}
 
 
-def _file_hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """Return a short hash of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:FINGERPRINT_LENGTH]

@@ -101,8 +101,21 @@ def _conditions(cells: TableCells, records: list[dict[str, Any]]) -> dict[str, A
         "generator_version": GENERATOR_VERSION if any(r["member"] for r in records) else None,
         **{name: sorted({value for record in records for value in record[name]}) for name in MADE_WITH},
         "older_code": sum(record["older_code"] for record in records),
+        "mixed_starts": _mixed_starts(records),
         "cells": len(records),
     }
+
+
+def _mixed_starts(records: list[dict[str, Any]]) -> list[str]:
+    """Return the pre-trainings of which cells started from different weights: run on two machines they differ.
+
+    They are named by their hash. Records of earlier versions do not say which weights they started from.
+    """
+    weights: dict[str, set[str]] = {}
+    for init, found in (record["start"] for record in records):
+        if init is not None and found is not None:
+            weights.setdefault(init, set()).add(found)
+    return sorted(init for init, found in weights.items() if len(found) > 1)
 
 
 def _records(cells: TableCells) -> list[dict[str, Any]]:
@@ -132,6 +145,7 @@ def _records(cells: TableCells) -> list[dict[str, Any]]:
                     "metrics": record["metrics"],
                     "counts": {k: v for k, v in {**training, **record}.items() if k.startswith(COUNTS)},
                     "initialised": training["initialised"],
+                    "start": [training["arguments"]["init"], training.get("start")],
                     "curves": {key: thinned(points) for key, points in training["curves"].items()},
                     "sources": record["sources"],
                     **_made_with(cell, cells.store, record),

@@ -18,6 +18,7 @@ ADDED_CONDITIONS: Mapping[str, Any] = MappingProxyType({
     "limit_batches": None, "init_checkpoint": None, "init_files": {}, "checkpoint": None, "batch_size": None,
     "views": None, "crops": None, "own_data": None, "generator_version": None, "versions": [], "hardware": [],
     "precision": [], "devices": [], "older_code": 0,
+    "mixed_starts": [],
 })  # fmt: skip
 CLAIM = ("id", "column", "relation", "text", "published", "ours", "verdict")
 DIFFERENCE = ("mean", "low", "high", "p_value", "smallest_detectable")

@@ -98,6 +98,9 @@ def refuse_lesser(evidence: Mapping[str, Any], table: Table, *, failed: Sequence
     if several := [one for one in conditions["devices"] if one != 1]:
         raise ValueError(f"not committed: cells were run by {max(several)} processes, each of which normalises its own "
                          "clips alone; committed results are of one: --refresh all runs them again")  # fmt: skip
+    if conditions["mixed_starts"]:
+        raise ValueError("not committed: cells started from the weights of different runs of one pre-training, which "
+                         "differ between machines; --refresh all runs them from one")  # fmt: skip
     before = _committed(table, evidence["profile"])
     if before is not None and len(before["conditions"]["seeds"]) > len(conditions["seeds"]):
         raise ValueError(f"not committed: results/{table.paper} has this table with "

@@ -53,6 +53,11 @@ def conditions_section(evidence: Mapping[str, Any]) -> str:
         lines.append(
             f"**{conditions['older_code']} cells were trained by older code** (`--refresh stale` runs them again)"
         )
+    if conditions["mixed_starts"]:
+        lines.append(
+            "**cells started from the weights of different runs of one pre-training**, which differ between machines: "
+            "rows differ by that too (`--refresh all` runs them from one)"
+        )
     return "## Conditions\n\n" + "\n".join(f"- {line}" for line in lines)
 
 

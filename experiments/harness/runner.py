@@ -26,7 +26,7 @@ from experiments.harness.callbacks import (
     UnscaleBeforeClipping,
     set_all_seeds,
 )
-from experiments.harness.cell import Evaluation, Training, plain
+from experiments.harness.cell import Evaluation, Training, file_hash, plain
 from experiments.harness.checkpoint_contents import check_class_names, described, label_order
 from experiments.harness.metrics import METRICS
 from experiments.harness.provenance import export_hash, hardware, source_hash, versions
@@ -177,6 +177,7 @@ def _train(training: Training, folder: CellFolder, runtime: Runtime, name: str) 
         "kind": "training",
         "curves": curves.values,
         "initialised": initialised,
+        "start": None if training.init is None else file_hash(_start(training.init, runtime.store)),
         "params": sum(parameter.numel() for parameter in module.parameters()),
         "num_train_videos": len(data.subset("train")[0]),
         "missing_train_videos": len(data.missing["train"]),
@@ -210,9 +211,13 @@ def _initialise(module: Any, training: Training, store: Store) -> str:
     if training.init is None:
         module.initialise_from_scratch()
         return "from scratch"
-    path = store.folder(training.init).weights if isinstance(training.init, Training) else training.init
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(_start(training.init, store))
     return described(module.load_initial(checkpoint.get("state_dict", checkpoint)))
+
+
+def _start(init: Training | Path, store: Store) -> Path:
+    """Return the file of the weights that a training starts from."""
+    return store.folder(init).weights if isinstance(init, Training) else init
 
 
 def _save_weights(module: Any, data: Any, training: Training, folder: CellFolder) -> None:

@@ -126,6 +126,7 @@ def test_asking_for_a_result_and_its_evidence_give_one_name(tmp_path: Path, give
     [
         ({"precision": ["32-true", "bf16-mixed"]}, "cells were run in bf16-mixed; committed results are in 32-true"),
         ({"devices": [1, 4]}, "cells were run by 4 processes"),
+        ({"mixed_starts": ["abc"]}, "cells started from the weights of different runs of one pre-training"),
         ({"seeds": [0]}, "results/paper has this table with 3 seeds, these are 1"),
     ],
 )

@@ -215,6 +215,21 @@ def test_cells_made_by_older_code_are_counted(tmp_path: Path):
     assert [c["seed"] for c in evidence["cells"] if c["older_code"]] == [0]
 
 
+def test_cells_of_one_pretraining_run_twice_are_told_apart(tmp_path: Path):
+    """On another machine it ends with other weights; rows that start from them differ by that too."""
+    cells = filled(tmp_path)
+    column = cells.table.column("S/Top-1")
+
+    def start(label: str, weights: str) -> list[str]:
+        cell = cells.evaluation(cells.table.row(label), column, 0)
+        write_results(cells.store, cell, scores(0, 1.0), LABELS, start=weights)
+        return gather(unfilled(tmp_path))["conditions"]["mixed_starts"]
+
+    assert start("plain", "one") == [] and start("wide", "one") == [], "records that do not say count nothing"
+    init = cells.evaluation(cells.table.row("wide"), column, 0).training.arguments["init"]
+    assert init is not None and start("wide", "other") == [init]
+
+
 def test_a_cell_is_listed_once_with_all_that_an_audit_needs(tmp_path: Path):
     evidence = gather(filled(tmp_path))
     cells = evidence["cells"]

@@ -199,6 +199,7 @@ def test_controls_and_conditions_are_on_the_page(evidence: dict[str, Any]):
     [
         (dict(limit_batches=2), "**cut short to 2 batches**"),
         (dict(older_code=3), "**3 cells were trained by older code**"),
+        (dict(mixed_starts=["abc"]), "**cells started from the weights of different runs of one pre-training**"),
         (dict(init_checkpoint="my.ckpt"), "started from my.ckpt instead of the table's initialisation"),
         (dict(own_data="mine"), "your own data set (mine)"),
         (dict(views=7), "tested with 7 views instead of the table's"),

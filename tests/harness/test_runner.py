@@ -18,6 +18,7 @@ from datamodules.known_classes import PickedReader
 from datamodules.transforms.tailor import Tailor
 from experiments.harness import runner
 from experiments.harness.boxless import without_box
+from experiments.harness.cell import file_hash
 from experiments.harness.metrics import METRICS
 from experiments.harness.runner import build_training_module, load_trained, run
 from experiments.harness.store import LockedError
@@ -287,6 +288,7 @@ def test_a_training_starts_from_the_backbone_of_another(pretrained, monkeypatch,
     assert same_state(backbone(started), backbone(given))
     assert not torch.equal(started["network.head.centres.weight"], given["network.head.centres.weight"])
     assert record["initialised"] == f"{len(backbone(given))} tensors loaded, 0 missing, 0 of another shape, 0 unused"
+    assert record["start"] == file_hash(where.store.folder(source).weights)
 
 
 def test_what_a_starting_checkpoint_lacks_is_on_record(pretrained, tmp_path):

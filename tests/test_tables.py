@@ -137,6 +137,10 @@ def test_claims_are_the_published_ones_with_their_differences(name: str):
         other = columns[0] if claim.worse_column is None else table.columns.index(table.column(claim.worse_column))
         better, worse = table.row(claim.better).published[columns[0]], table.row(claim.worse).published[other]
         assert better is not None and worse is not None, f"{claim.id} compares a value that is not printed"
+        if claim.gains_over is not None:  # against each other row; the list has one of these comparisons
+            first, _ = (float(table.row(over).published[columns[0]]) for over in claim.gains_over)
+            assert float(better) - first == pytest.approx(published["value_A"], abs=1e-6), claim.id
+            continue
         values, difference = (published["value_A"], published["value_B"]), published["difference"]
         if claim.id in TURNED:
             values, difference = values[::-1], -difference
@@ -178,9 +182,11 @@ def test_tables_run_in_one_pool_at_smoke_size(tmp_path: Path):
 
 
 def test_listing_reads_results_alone_and_at_once(tmp_path: Path):
-    claim = {"id": "L26", "better": "w/ ACS", "relation": ">", "worse": "w/o ACS", "verdict": "undecided"}
+    claim = {"id": "L26", "column": "UCF-101/Top-1", "better": "w/ ACS", "relation": ">", "worse": "w/o ACS",
+             "published": None, "ours": None, "verdict": "undecided"}  # fmt: skip
+    column = {"key": "UCF-101/Top-1", "title": "Top-1", "group": "UCF-101", "metric": "top1", "data": None}
     evidence = {"table": "ligar/table3", "title": "", "profile": "proxy", "conditions": {"seeds": [0, 1]},
-                "columns": [], "rows": [], "claims": [claim] * 3, "cells": []}  # fmt: skip
+                "columns": [column], "rows": [], "claims": [claim] * 3, "cells": []}  # fmt: skip
     (tmp_path / "ligar").mkdir()
     (tmp_path / "ligar/table3.proxy.json").write_text(json.dumps(evidence))
     code = (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from experiments.harness.cell import Options
-from experiments.harness.claims import judged_claims
+from experiments.harness.evidence import gather
 from experiments.harness.index import verdict_counts
 from experiments.harness.render_claims import claims_section
 from experiments.harness.spec import Build, Network, Pretrain, Profile, Row, Table
@@ -137,12 +137,12 @@ def test_questions_have_no_published_values_and_are_answered_in_words_of_their_o
     rows = tuple(dataclasses.replace(row, published=(None,) * 4) for row in table().rows[:2])
     made = table(questions=True, rows=rows)
     cells = TableCells(made, Options(), Store(tmp_path), rows=(), controls=False)
-    entries = judged_claims(cells, None)
+    entries = gather(cells)["claims"]
     assert {entry["answer"] for entry in entries} == {"not run"}
     for verdict, answer in (("reproduced", "yes"), ("not reproduced", "no"), ("undecided", "undecided")):
         one = {**entries[0], "verdict": verdict, "answer": answer}
         text = claims_section({"claims": [one]})
         assert text.startswith("## Questions") and f"**{answer}**" in text and "eproduced" not in text
         assert verdict_counts({"claims": [one, one]}) == f"2 {answer}"
-    asked_nothing = judged_claims(TableCells(table(), Options(), Store(tmp_path), rows=(), controls=False), None)
+    asked_nothing = gather(TableCells(table(), Options(), Store(tmp_path), rows=(), controls=False))["claims"]
     assert not any("answer" in entry for entry in asked_nothing)

@@ -12,6 +12,7 @@ from experiments.audit.published import PublishedClaim, published_claims
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.index import VERDICTS, committed
 from experiments.harness.needed import Needed, gap_to_decide, needed_to_decide, spread_of
+from experiments.harness.render_claims import contradicted
 from experiments.harness.verdicts import holm, sequence_verdict
 
 LEVEL = 0.05
@@ -57,11 +58,7 @@ class Finding:
     @property
     def against(self) -> bool:
         """Say whether the published values contradict the words: the other way round, or no equality."""
-        published, entry = self.entry["published"], self.entry
-        if published is None:
-            return False
-        difference = published["difference"]
-        return difference < 0 if entry["relation"] == ">" else abs(difference) > entry["margin"]
+        return contradicted(self.entry)
 
     @property
     def needed(self) -> Needed | None:

@@ -69,12 +69,19 @@ def our_difference(claim: Mapping[str, Any]) -> str:
     return f"{ours['mean']:+.1f} [{ours['low']:+.1f}, {ours['high']:+.1f}]" if ours else DASH
 
 
+def contradicted(claim: Mapping[str, Any]) -> bool:
+    """Say whether the published values contradict the words: the other way round, or no equality."""
+    published = claim["published"]
+    if published is None:
+        return False
+    difference = published["difference"]
+    return difference < 0 if claim["relation"] == ">" else abs(difference) > claim["margin"]
+
+
 def _verdict(claim: Mapping[str, Any]) -> str:
     """Return the verdict on the paper's words; its own numbers may point the other way, and then that is said."""
-    published = claim["published"]
-    against = published is not None and claim["relation"] == ">" and published["difference"] < 0
-    if against and claim["verdict"] in ("reproduced", "not reproduced"):
-        return f"the words: **{claim['verdict']}**; the published numbers say the opposite"
+    if contradicted(claim) and claim["verdict"] in ("reproduced", "not reproduced"):
+        return f"the words: **{claim['verdict']}**; the published numbers contradict them"
     return f"**{claim['verdict']}**"
 
 

@@ -109,7 +109,7 @@ def _overview(results: Path, found: Results, audited: tuple[AuditedClaim, ...]) 
         "noise": count_noise(published_claims()),
         "tables": [_table_line(page_stem(path), evidence) for path, evidence in found.tables],
         "broken": [(page_stem(path), path.name) for path, _ in found.broken],
-        "figures": [_picture(path) for paper in HEADINGS for path in sorted((results / paper).glob("figure*.png"))],
+        "figures": [one for paper in HEADINGS for one in _pictures(results, paper)],
         "waiting": _waiting(found),
         "refuted": _refuted(audited),
         "trust": _trust(found),
@@ -237,7 +237,7 @@ def _table_page(
         ],
         "curves": training_curves(evidence),
         "controls": controls(evidence),
-        "figures": [_picture(path) for path in sorted((results / paper).glob("figure*.png"))],
+        "figures": _pictures(results, paper),
         "mistakes": mistakes_in(evidence["table"]),
         "command": f"uv run python experiments/{script.name} --seeds {len(evidence['conditions']['seeds'])}{profile}",
         "takes": _takes(script),
@@ -257,7 +257,7 @@ def _paper_page(paper: str, results: Path, found: Results, audited: tuple[Audite
         ],
         "broken": [(page_stem(path), path.name) for path, _ in found.broken if path.parent.name == paper],
         "scripts": [{"name": path.name, "title": _first_line(path)} for path in own],
-        "pictures": [_picture(path) for path in sorted((results / paper).glob("figure*.png"))],
+        "pictures": _pictures(results, paper),
         "mistakes": [mistake for mistake in MISTAKES if mistake.paper == paper],
     }
 
@@ -269,6 +269,11 @@ def _takes(script: Path) -> str:
         " ".join(script.read_text().split()) if script.exists() else "",
     )
     return said[0] if said else ""
+
+
+def _pictures(results: Path, paper: str) -> list[dict[str, Any]]:
+    """Return a paper's drawn figures."""
+    return [_picture(path) for path in sorted((results / paper).glob("figure*.png"))]
 
 
 def _picture(path: Path) -> dict[str, Any]:

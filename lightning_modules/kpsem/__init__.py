@@ -77,6 +77,8 @@ Not as published
     central test view.
     Its starts: an MFNet without KPSEM pre-trained here for 10 epochs on the member for Kinetics-400, in place of
     MFNet's Kinetics weights, and an R3D likewise, in place of ImageNet's; once each, for all rows and seeds.
+    The committed Table 2 starts from a run of it on a GPU, Table 1 and Figure 5 from one on a CPU; their weights
+    differ.
 
 Sizes
     MFNet-3D has 7,996,368 parameters with 400 classes (8.0 M), 7,842,568 with Mini-Kinetics' 200; KPSEM 146,128, and

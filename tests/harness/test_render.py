@@ -147,7 +147,7 @@ def test_a_verdict_against_the_published_numbers_says_whose_words_it_is_about(di
     if difference > 0:
         assert said == "**reproduced**"
     else:
-        assert said == "the words: **reproduced**; the published numbers say the opposite"
+        assert said == "the words: **reproduced**; the published numbers contradict them"
         assert _verdict({**claim, "verdict": "undecided"}) == "**undecided**"
 
 

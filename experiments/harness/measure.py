@@ -67,13 +67,13 @@ def row_costs(table: Table, row: Row, num_classes: int | None = None) -> dict[st
     if row.ensemble is not None:
         return _ensemble_costs(table, row, num_classes)
     data = protocol_build(table, row, first_column(table, row), "paper")
-    if num_classes is None and row.classes is None:
-        num_classes = getattr(data.arguments["source"], "num_classes", None)
-    with torch.device("meta"):
-        module = build_module(table, row=row.label, profile="paper", num_classes=num_classes).eval()
+    if num_classes is None:
+        num_classes = row.classes or getattr(data.arguments["source"], "num_classes", None)
     shape = clip_shape(data)
-    key = fingerprint([plain(module_build(table, row, "paper")), module.num_classes, shape])
+    key = fingerprint([plain(module_build(table, row, "paper")), num_classes, shape])
     if key not in _COUNTED:  # rows that differ in training alone share a network
+        with torch.device("meta"):
+            module = build_module(table, row=row.label, profile="paper", num_classes=num_classes).eval()
         _COUNTED[key] = _network_costs(module, shape)
     views = data.resolved()["views"] * data.resolved().get("crops", 1)
     return {**_COUNTED[key], "num_frames": shape[3], "num_views": views}

@@ -45,6 +45,7 @@ def test_no_map_and_no_reduction_collapses_at_32_pixels(arguments):
     assert narrow == ([8] if arguments["backbone"] == profiles.PROXY_BN_INCEPTION else [])
     maps = network.feature_maps(torch.empty(2, 3, 8, 32, 32, device="meta"))
     assert min(sizes) >= 2 and maps.shape[-1] >= 2
+    assert sum(side >= 4 for side in sizes) > len(sizes) / 2, "most modules see more than 2 x 2 places"
 
 
 @pytest.mark.parametrize(

@@ -215,8 +215,8 @@ def _check_claim(table: Table, claim: Claim) -> None:
         for label, over in zip((claim.better, claim.worse), claim.gains_over, strict=True):
             if label == over:
                 raise ValueError(f"{where}: asks what the row {label!r} gains over itself")
-        if claim.worse_column is not None:
-            raise ValueError(f"{where}: accepted is one of gains_over and worse_column, not both")
+    if sum(given is not None for given in (claim.gains_over, claim.worse_column, claim.less_column)) > 1:
+        raise ValueError(f"{where}: accepted is one of gains_over, worse_column and less_column")
     if claim.worse_column is not None and (claim.columns == ALL or len(claim.columns) != 1):
         raise ValueError(f"{where}: a claim with worse_column needs exactly one column")
     try:
@@ -228,6 +228,8 @@ def _check_claim(table: Table, claim: Claim) -> None:
             _check_claimable(table, table.column(key), claim)
         if claim.worse_column is not None:
             _check_comparable(table.column(claim.columns[0]), table.column(claim.worse_column))
+        if claim.less_column is not None:
+            _check_losses(table, claim)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 
@@ -244,6 +246,15 @@ def _check_claimable(table: Table, column: Column, claim: Claim) -> None:
         )
     if without := [label for label in (claim.better, claim.worse) if label not in column.derived.against]:
         raise ValueError(f"the row {without[0]!r} has no value in {column.key!r}")
+
+
+def _check_losses(table: Table, claim: Claim) -> None:
+    """Losses are of accuracies of one metric, from a column to others."""
+    less = table.column(claim.less_column or "")
+    of = [c for c in table.columns if (c.is_accuracy if claim.columns == ALL else c.key in claim.columns)]
+    if less in of or any(not c.is_accuracy or c.metric != less.metric for c in of):
+        raise ValueError(f"less_column {less.key!r} ({less.metric}); accepted: another accuracy than "
+                         f"{', '.join(repr(c.key) for c in of)}, and of the same metric")  # fmt: skip
 
 
 def _check_comparable(column: Column, other: Column) -> None:

@@ -32,6 +32,8 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
             pairs = [(better, column), (worse, other)]
             if claim.gains_over is not None:
                 pairs += [(table.row(label), column) for label in claim.gains_over]
+            elif claim.less_column is not None:
+                pairs += [(row, table.column(claim.less_column)) for row in (better, worse)]
             entry: dict[str, Any] = {
                 "id": claim.id,
                 "column": column.key,
@@ -80,7 +82,7 @@ def _cost_claim(
 
 
 def _difference(cells: TableCells, pairs: Sequence[tuple[Row, Column]]) -> Difference | None:
-    """Compare two rows, or the gains of the first two over the third and fourth; None if they have nothing in common.
+    """Compare two cells, or the gains of the first two over the third and fourth; None if they have nothing in common.
 
     Rows tested on other videos are not compared: a run cut short tests others where a video has more views.
     """

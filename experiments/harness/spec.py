@@ -153,6 +153,8 @@ class Claim:
         worse_column: key of the column in which ``worse`` is looked up; None means the same column as ``better``'s.
         gains_over: labels of two rows, if the claim is that ``better`` gains more over the first of them than ``worse``
             over the second. Accuracies only.
+        less_column: key of a column that is subtracted from both rows' accuracies: the claim is that ``better`` loses
+            less from there.
     """
 
     id: str
@@ -163,6 +165,7 @@ class Claim:
     margin: float = 0.0
     worse_column: str | None = None
     gains_over: tuple[str, str] | None = None
+    less_column: str | None = None
 
     @property
     def text(self) -> str:
@@ -171,7 +174,8 @@ class Claim:
             first, second = self.gains_over
             return f"gain of {self.better} over {first} {self.relation} gain of {self.worse} over {second}"
         if self.worse_column is None:
-            return f"{self.better} {self.relation} {self.worse}"
+            less = f", each less its {self.less_column}" if self.less_column is not None else ""
+            return f"{self.better} {self.relation} {self.worse}{less}"
         title, other = self.columns[0].split("/")[-1], self.worse_column.split("/")[-1]
         if self.better == self.worse:
             return f"{self.better}: {title} {self.relation} {other}"

@@ -427,6 +427,26 @@ def test_the_gains_of_two_rows_over_two_others_can_be_compared(tmp_path: Path):
     assert found["published"] == {"difference": 9.5, "noise": None}, "19.5 against 10"
 
 
+def test_what_two_rows_lose_from_one_column_to_another_can_be_compared(tmp_path: Path):
+    skills = {("plain", "S/Top-1"): 4.0, ("plain", "V/Top-1"): 0.3, ("wide", "S/Top-1"): 2.0, ("wide", "V/Top-1"): 1.5}
+    loses_less = Claim("L", "wide", ">", "plain", columns=("V/Top-1",), less_column="S/Top-1")
+    other = dataclasses.replace(table().columns[0], group="V", data=Build(Data, source=SCENES, views=3))
+    rows = tuple(dataclasses.replace(row, published=(*row.published, None)) for row in table().rows)
+    made = table(columns=(*table().columns, other), rows=rows, claims=(loses_less,))
+    drawn = {(row, key, s): scores(s, skill) for (row, key), skill in skills.items() for s in SEEDS}
+    for (row, key, seed), values in drawn.items():
+        cells = unfilled(tmp_path, made)
+        write_results(cells.store, cells.evaluation(made.row(row), made.column(key), seed), values, LABELS)
+    found = claims_of(unfilled(tmp_path, made))["L"]
+    of = {key: top1(value, LABELS) for key, value in drawn.items()}
+    expected = [
+        of["wide", "V/Top-1", s] - of["wide", "S/Top-1", s] - (of["plain", "V/Top-1", s] - of["plain", "S/Top-1", s])
+        for s in SEEDS
+    ]
+    assert found["ours"]["per_seed"] == pytest.approx(expected, abs=1e-3) and min(expected) > 0
+    assert found["text"] == "wide > plain, each less its S/Top-1" and found["verdict"] == "reproduced"
+
+
 def test_two_cost_columns_can_be_compared(tmp_path: Path):
     more = Column(title="Deployed (M)", metric="folded_params_m")
     rows = tuple(dataclasses.replace(row, published=(*row.published, "9")) for row in table().rows)

@@ -90,7 +90,15 @@ def test_a_wrong_column_is_refused_at_once_by_its_name(changes: dict[str, Any], 
         ),
         (
             Claim("X7", "wide", ">", "plain", gains_over=("plain", "wide"), worse_column="S/Top-1"),
-            "accepted is one of gains_over and worse_column, not both",
+            "accepted is one of gains_over, worse_column and less_column",
+        ),
+        (
+            Claim("X7", "wide", ">", "plain", columns=("S/Top-1",), less_column="S/Top-1"),
+            "less_column 'S/Top-1' (top1); accepted: another accuracy than 'S/Top-1', and of the same metric",
+        ),
+        (
+            Claim("X7", "wide", ">", "plain", columns=("S/Top-1",), less_column="S/Top-5"),
+            "paper/table9 has no column 'S/Top-5'",
         ),
     ],
 )

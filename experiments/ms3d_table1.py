@@ -17,8 +17,8 @@ from datamodules.datasets.kinetics import Kinetics
 from datamodules.ms3d import Ms3dData
 from experiments.harness import Build, Claim, Column, Table, main
 from experiments.ms3d_profiles import (
+    COMPARISON_NOTES,
     KINETICS_MEMBER,
-    LOSS_NOTE,
     MS3D,
     R3D18,
     SLOW_FAST,
@@ -63,19 +63,11 @@ TABLE = Table(
         "one view each Slow-Fast is the faster. Rows that were not trained show theirs there alone. "
         f'The paper prints "{VELOCITY["C3D"]}" for C3D and "{VELOCITY["I3D"]}" for I3D.',
         "That MS3D \"doesn't achieve optimal results\" stands beside the table's best Top-1; it fits Top-5 alone.",
-        "All seeds share one random graph and one fixed kernel (seed 0 of each): the intervals are over "
-        "initialisations, the order of the data and the videos.",
-        "On the benchmark MS3D's frames are drawn almost evenly and its crops are almost whole frames: ms3d_ablations.",
-        LOSS_NOTE,
+        *COMPARISON_NOTES,
         f"The benchmark's member has difficulty {KINETICS_MEMBER.difficulty:g}, chosen by ResNet3D's accuracy so that "
         "this lies in the middle of the scale.",
         "Seen in the result: within the benchmark's epochs MS3D learns its training clips less well than the other two "
         "learn theirs. M01 and M02 say that of so short a training, too.",
-        "Parameters of MS3D over theirs, at full size and on the benchmark: Slow-Fast 0.31 and 0.31, ResNet3D 0.31 and "
-        "0.94, C3D 0.13 and 0.47, I3D 0.38 and 0.49, T3D 0.35 and 0.57, ECO 0.24 and 0.30. Its width there follows "
-        "Slow-Fast's; next to the others it is wide.",
-        "MS3D's frames are tailored to the actor's box, on the benchmark the true one, which no detector could better; "
-        "the other networks see whole frames. What that is worth: ms3d_ablations.",
     ),
 )
 

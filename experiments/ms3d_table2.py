@@ -2,6 +2,7 @@
 
 Paper:      Man, Zou, Li, The Action Recognition with Multi-Clue Sparse 3-Dimensional Convolutional Networks, Table II.
 Run:        python experiments/ms3d_table2.py            (embedded benchmark; starts from Table I's trainings)
+            python experiments/ms3d_table2.py --rows all            (M03 and M05 need I3D's row)
             python experiments/ms3d_table2.py --profile paper --data-root DATA --accelerator gpu
 Protocol:   as Table I, on split 1; fine-tuning with the same recipe.
 Deviations: as Table I. "Standard evaluation protocols" may mean the mean of three splits; split 1 alone is run. All
@@ -11,7 +12,16 @@ Deviations: as Table I. "Standard evaluation protocols" may mean the mean of thr
 from datamodules.datasets.hmdb51 import HMDB51
 from datamodules.ms3d import Ms3dData
 from experiments.harness import Build, Claim, Table, main
-from experiments.ms3d_profiles import LOSS_NOTE, MS3D, R3D18, SLOW_FAST, columns_of, profiles_for, rows
+from experiments.ms3d_profiles import (
+    COMPARISON_NOTES,
+    MS3D,
+    R3D18,
+    SHORT_TRAINING_NOTE,
+    SLOW_FAST,
+    columns_of,
+    profiles_for,
+    rows,
+)
 from lightning_modules.ms3d import Ms3d, profiles
 
 GROUP = "HMDB-51"
@@ -51,7 +61,8 @@ TABLE = Table(
         Claim("M12", MS3D, ">", MS3D, columns=(PRE5,), worse_column=SCRATCH5),
     ),
     notes=(
-        LOSS_NOTE,
+        *COMPARISON_NOTES,
+        SHORT_TRAINING_NOTE,
         "Slow-Fast as printed is worse with pre-training; the five other rows gain 1.6 to 22.5 points by it.",
         "Top-5 from scratch as printed is 1.2 to 3.5 points above Top-1 in five of six rows: with 51 classes not "
         "credible.",

@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,9 @@ def run_figure(figure: Figure, arguments: argparse.Namespace) -> int:
         if arguments.costs:
             print_costs([(figure.table, arguments.rows)], as_json=arguments.json)
             return 0
+        arguments.no_controls = True  # no figure draws them
+        if figure.of_clips and arguments.seeds is None:
+            options = replace(options, seeds=options.seeds[:1])
         [cells] = requested_cells([figure.table], options, places.store, arguments)
         jobs = _run_missing([cells], arguments, options, places)
         if jobs is None or (status := _say_failed(jobs)):

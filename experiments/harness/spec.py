@@ -263,7 +263,7 @@ class Figure:
         table: the table whose cells it needs.
         rows: labels of the rows it needs.
         draw: ``draw(cells, load) -> Drawing``; ``load(cell)`` gives the trained module and its data (``figures.py``).
-        of_clips: shows single clips; a user's own video may take their place.
+        of_clips: shows single clips of the first seed; a user's own video may take their place.
         compares: draws its rows against each other; some of them alone, or one checkpoint, are refused.
     """
 

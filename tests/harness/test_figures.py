@@ -85,6 +85,15 @@ def test_a_figure_leaves_the_pages_of_its_table_alone(results: Path):
     assert status == 0 and sorted(path.name for path in folder.iterdir()) == ["figure9.proxy.csv", "figure9.proxy.png"]
 
 
+def test_a_figure_runs_no_control_and_one_of_clips_the_first_seed_alone(capsys: pytest.CaptureFixture[str]):
+    for of_clips, asked, seeds in ((False, (), 2), (True, (), 1), (True, ("--seeds", "2"), 2)):
+        figure = dataclasses.replace(FIGURE, of_clips=of_clips)
+        argv = parsed("--profile", "smoke", "--columns", "UCF-101", "--dry-run", *asked)
+        assert run_figure(figure, argv) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == seeds and not any("shuffled" in line or "repeated" in line for line in lines)
+
+
 def test_a_figure_of_some_of_its_rows(results: Path, capsys: pytest.CaptureFixture[str]):
     status, folder = drawn(results, "--seeds", "2", "--rows", "wide")
     rows = list(csv.DictReader((folder / "figure9.proxy.csv").open()))

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from datamodules.known_classes import unknown_labels
+from datamodules.synthetic.classes import combination
 from experiments import ms3d_figure_convergence, ms3d_figure_graph, ms3d_figure_open_set
 from experiments.harness import main
 from experiments.harness.cell import Options
@@ -36,35 +38,44 @@ def cell(row: str, seed: int, values: list[float]) -> Cell:
     return Cell(row, "Kinetics/Top-1", seed, {}, {"curves": curves})
 
 
-def test_epochs_to_a_level_are_those_of_the_first_point_that_reaches_it():
+def test_a_level_is_reached_on_the_line_between_two_validated_epochs():
     curves = np.array([[[2, 10], [4, 30], [6, 20], [8, 40]], [[2, 10], [4, 15], [6, 25], [8, 28]]], dtype=float)
-    assert epochs_to(curves, 25) == [4, 6] and epochs_to(curves, 30) == [4, float("inf")]
+    assert epochs_to(curves, [25, 20]) == [3.5, 5.0]
+    assert epochs_to(curves, [5, 30]) == [2.0, float("inf")], "before the first validation nothing is known"
+    assert epochs_to(curves[:1], [35.0]) == [7.5], "a fall in between does not count"
 
 
-def test_levels_are_shares_of_what_cross_entropy_ends_with():
-    curves = {CROSS_ENTROPY: [10.0, 20, 40], MS3D: [20.0, 40, 50], ONE_BATCH: [5.0, 5, 5]}
+def test_levels_are_shares_of_what_cross_entropy_ends_with_and_of_the_rows_own_end():
+    curves = {CROSS_ENTROPY: [10.0, 20, 40], MS3D: [30.0, 40, 50], ONE_BATCH: [4.0, 6, 8]}
     cells = [cell(row, seed, values) for row, values in curves.items() for seed in (0, 1)]
     drawing = draw(cells, lambda cell: None)
-    half = {n["row"]: n for n in drawing.numbers if n["share of cross-entropy's end"] == 0.5}
-    assert half[MS3D]["top-1"] == "20.0"
-    assert half[ONE_BATCH]["seeds that reach it"] == "0 of 2"
-    assert (half[MS3D]["epoch"], half[CROSS_ENTROPY]["epoch"]) == ("2.0", "4.0")
-    own = [n for n in drawing.numbers if n["row"] == MS3D and n["shown"].startswith("curve")]
-    assert {n["shown"] for n in own} == {"curve, seed 0", "curve, seed 1", "curve, mean over seeds"}
-    drawn = [(n["epoch"], n["top-1"]) for n in own if n["shown"] == "curve, mean over seeds"]
-    assert drawn == [("2", "20.0"), ("4", "40.0"), ("6", "50.0")], "what is drawn is in the numbers"
+    half = {(n["row"], n["of"]): n for n in drawing.numbers if n["share"] == 0.5}
+    other, own = ms3d_figure_convergence.CROSS_ENTROPYS, ms3d_figure_convergence.OWN
+    assert half[MS3D, other]["top-1"] == "20.0" and half[MS3D, own]["top-1"] == "25.0"
+    assert half[ONE_BATCH, other]["seeds that reach it"] == "0 of 2"
+    assert half[ONE_BATCH, other]["epoch"] == ">= 6.0"
+    assert half[ONE_BATCH, other]["epochs later than cross-entropy"] == ">= +2.0", "a bound where it speaks against it"
+    assert (half[MS3D, other]["epoch"], half[CROSS_ENTROPY, other]["epoch"]) == ("2.0", "4.0")
+    assert half[MS3D, other]["epochs later than cross-entropy"] == "-2.0"
+    assert half[CROSS_ENTROPY, own]["epochs later than cross-entropy"] == ""
+    points = [n for n in drawing.numbers if n["row"] == MS3D and n["shown"].startswith("curve")]
+    assert {n["shown"] for n in points} == {"curve, seed 0", "curve, seed 1", "curve, mean over seeds"}
+    drawn = [(n["epoch"], n["top-1"]) for n in points if n["shown"] == "curve, mean over seeds"]
+    assert drawn == [("2", "30.0"), ("4", "40.0"), ("6", "50.0")], "what is drawn is in the numbers"
     with pytest.raises(ValueError, match="no val/top1"):
         draw([cell(MS3D, 0, [])], lambda cell: None)
 
 
-def test_epochs_are_compared_seed_by_seed_and_only_where_every_seed_reaches_the_level():
+def test_epochs_are_compared_seed_by_seed():
     from scipy import stats
 
     own, others = [4.0, 8.0, 6.0, 10.0], [2.0, 4.0, 6.0, 4.0]
-    mean, low, high = map(float, paired_difference(own, others))
+    mean, low, high = map(float, paired_difference(own, others, 16))
     expected = stats.ttest_rel(own, others).confidence_interval(0.95)
     assert mean == 3.0 and (low, high) == pytest.approx((expected.low, expected.high), abs=0.05)
-    assert paired_difference([4.0, float("inf")], [2.0, 4.0]) == paired_difference([4.0], [2.0]) == ("", "", "")
+    assert paired_difference([4.0, float("inf")], [2.0, 4.0], 16) == (">= +7.0", "", ""), "2 and at least 12 later"
+    assert paired_difference([2.0, 4.0], [4.0, float("inf")], 16) == ("", "", "")
+    assert paired_difference([4.0], [2.0], 16) == ("", "", "")
 
 
 def test_auroc_is_the_share_of_pairs_in_the_right_order():
@@ -105,7 +116,41 @@ def test_at_gamma_passes_what_the_repository_would_not_call_unknown():
         return SimpleNamespace(repository=SimpleNamespace(threshold=[2.0, 1.0][cell.seed])), None
 
     numbers = _at_gamma([cell(MS3D, 0, []), cell(MS3D, 1, [])], [one, one], load)
-    assert [n["percent"] for n in numbers] == ["25.0", "25.0"], "gamma 2 passes one of two and one of two, gamma 1 none"
+    # Gamma 2 (squared 4) passes the first and third video, gamma 1 none, of which none is right; the fourth could
+    # not be decoded.
+    measures = {n["measure"]: n["percent"] for n in numbers}
+    assert measures == {
+        "known videos that pass at gamma": "25.0",
+        "accuracy of known videos at gamma": "50.0",
+        "unknown videos that pass at gamma": "25.0",
+    }
+    assert all(float(n["low"]) <= float(n["percent"]) <= float(n["high"]) for n in numbers)
+
+
+def test_the_rows_are_compared_measure_by_measure_on_the_same_drawn_seeds_and_videos(monkeypatch):
+    monkeypatch.setattr(ms3d_figure_open_set, "RESAMPLED", 50)
+    rng, labels = np.random.default_rng(1), np.arange(80) % 4
+    found = {
+        row: [
+            OpenSetScores(rng.normal(size=(80, 4)) + skill * np.eye(4)[labels] * (labels[:, None] < 3), labels, 1)
+            for _ in range(2)
+        ]
+        for row, skill in ((MS3D, 3.0), (ms3d_figure_open_set.CROSS_ENTROPY, 1.0))
+    }
+    compared = {n["measure"]: n for n in ms3d_figure_open_set.compared(found)}
+    each = [measured(ones, row) for row, ones in found.items()]
+    everything = np.arange(2), np.arange(80)
+    assert set(compared) == set(each[0])
+    for name, number in compared.items():
+        expected = each[0][name](*everything) - each[1][name](*everything)
+        assert float(number["percent"]) == pytest.approx(expected, abs=0.051)
+        assert float(number["low"]) <= float(number["percent"]) <= float(number["high"])
+    same = {row: found[MS3D] for row in (MS3D, MS3D + " again")}
+    [plain] = [n for n in ms3d_figure_open_set.compared(same) if n["measure"].endswith("without refusing")]
+    assert (plain["percent"], plain["low"], plain["high"]) == ("+0.0", "+0.0", "+0.0")
+    other = [OpenSetScores(np.zeros((80, 4)), np.roll(labels, 1), 1)] * 2
+    with pytest.raises(ValueError, match="were not tested on the same videos"):
+        ms3d_figure_open_set.compared({**found, MS3D: other})
 
 
 def test_classes_never_trained_are_neither_predicted_nor_part_of_the_confidence():
@@ -147,6 +192,17 @@ def test_the_open_set_trains_without_every_fourth_class_and_tests_with_it():
             found = evaluation(CELLS, row, CELLS.columns[0], 0, Options(profile=profile))
             assert found.training.data.arguments["unknown_classes"] == unknown and found.training.init is None
             assert (found.training.module.arguments.get("loss", NPair()) is None) == (row.label != MS3D)
+
+
+def test_an_unknown_actions_shape_and_motion_are_each_known_from_other_classes():
+    found = evaluation(CELLS, CELLS.rows[0], CELLS.columns[0], 0, Options(profile="proxy")).training.data.arguments
+    member, left_out = found["source"], set(unknown_labels(found["source"].num_classes, found["unknown_classes"]))
+    pairs = {label: combination(label, member.kind, member.num_classes) for label in range(member.num_classes)}
+    trained = [pair for label, pair in pairs.items() if label not in left_out]
+    assert len(left_out) == 4
+    for label in left_out:
+        for place in (0, 1):
+            assert pairs[label][place] in {pair[place] for pair in trained}
 
 
 def test_its_network_under_cross_entropy_is_the_ablations():

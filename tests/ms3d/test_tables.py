@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 import torch
 
+from datamodules.boxes import true_box
 from datamodules.ms3d import AUGMENTATION, PROXY_DATA, Ms3dData
+from datamodules.synthetic.stand_ins import stand_in
 from experiments import ms3d_ablations, ms3d_table1, ms3d_table2, ms3d_table3
 from experiments.harness import build_module
 from experiments.harness.cell import Options
 from experiments.harness.evidence_file import read_evidence
 from experiments.harness.measure import clip_shape
-from experiments.harness.resolve import evaluation, initialisations
+from experiments.harness.resolve import evaluation, initialisations, module_build
 from experiments.harness.store import REPOSITORY
 from experiments.ms3d_profiles import KINETICS_MEMBER, MS3D, NETWORKS, R3D18, SLOW_FAST
+from lightning_modules.backbones.densenet3d import SparseGraph
 from lightning_modules.ms3d import profiles
 from lightning_modules.ms3d.network import Ms3dSpec
 
@@ -45,6 +49,16 @@ def test_no_two_rows_are_the_same_training():
         rows = [row.label for row in table.rows if row.on is None or table.columns[column].group in row.on]
         found = {cell(table, label, column).training.fingerprint for label in rows}
         assert len(found) == len(rows), table.id
+
+
+def test_at_full_size_only_the_published_loss_is_ms3d_itself():
+    def resolved(label: str) -> tuple[object, object]:
+        row = ABLATIONS.row(label)
+        return module_build(ABLATIONS, row, "paper").resolved(), row.data
+
+    for first, second in itertools.combinations([row.label for row in ABLATIONS.rows], 2):
+        alike = resolved(first) == resolved(second)
+        assert alike == ({first, second} == {MS3D, ms3d_ablations.ONE_BATCH}), f"{first}, {second}"
 
 
 def test_the_ablations_base_is_table_1s_ms3d():
@@ -129,6 +143,33 @@ def test_every_ablation_builds_and_scores_its_own_clips(row):
             assert module(torch.empty(2, *clip_shape(data)[1:])).shape == (2, 5)
         spec = module.network.backbone.spec
         assert isinstance(spec, Ms3dSpec) and tuple(p.frames for p in spec.pathways) == frames
+
+
+def test_how_many_connections_are_kept_is_as_the_note_says():
+    [note] = (note for note in ABLATIONS.notes if note.startswith("MA2: beside its predecessor"))
+    for layers in ((6, 12, 24, 16), profiles.PROXY_DENSENET.block_layers):
+        graphs = {alpha: SparseGraph(alpha=alpha).draw(layers) for alpha in (1.0, 0.7, 0.3)}
+        counts = {
+            alpha: sum(len(set(received) - {number}) for block in drawn for number, received in enumerate(block))
+            for alpha, drawn in graphs.items()
+        }
+        assert f"{counts[0.7]} of {counts[1.0]} at alpha = 0.7 and {counts[0.3]} at 0.3" in note
+    assert counts[0.3] == 0, "a chain, as the row's note says"
+    assert "nothing is left but each layer's predecessor" in ABLATIONS.row(ms3d_ablations.SPARSER).note
+
+
+def test_only_rows_that_differ_in_the_loss_are_disturbed():
+    disturbed = [row.label for row in ABLATIONS.rows if row.on is None]
+    assert disturbed == [MS3D, ms3d_ablations.CROSS_ENTROPY, ms3d_ablations.ONE_BATCH]
+
+
+def test_on_the_benchmark_crops_are_mostly_whole_frames_as_the_ablations_say():
+    for member in (KINETICS_MEMBER, stand_in("HMDB51"), stand_in("UCF-101")):
+        frame = np.full((member.size, member.size, 3), 255, dtype=np.uint8)
+        boxes = [true_box(member, number) for number in member.numbers("train")[:200]]
+        crops = [PROXY_DATA["tailor"]._cut(frame, box) for box in boxes]
+        areas = np.array([crop.shape[0] * crop.shape[1] / member.size**2 for crop in crops])
+        assert np.mean(areas > 0.8) > 0.5 and areas.mean() < 0.95, member.name
 
 
 @pytest.mark.usefixtures("benchmark_cache")

@@ -4,6 +4,7 @@ Paper:      Wang, She, Smolic, ACTION-Net: Multipath Excitation for Action Recog
 Run:        python experiments/action_net_table1.py            (embedded benchmark)
             python experiments/action_net_table1.py --profile paper --data-root DATA --init-checkpoint imagenet=FILE
             python experiments/action_net_table1.py --profile paper ... --views 1 --crops 1            (quick test)
+            DATA has the folders egogesture, somethingsomethingv2 and jester (--columns: only some of them).
 Protocol:   10 random clips x 3 crops of 256 pixels, the mean of the softmax (Sec. 4.2); EgoGesture is trained on the
             training and validation subjects and tested on the test subjects, the others are tested on validation.
 Deviations: the ten clips are drawn with a fixed seed; the last epoch is tested, not the best on the test set. TSN and

@@ -25,6 +25,7 @@ PAIRS = (
     ("ME", "CE"), (OURS, "STE"), (OURS, "CE"), (OURS, "ME"),
 )  # fmt: skip
 
+LIMITED, NEGLIGIBLE = 3.3, 0.33  # G: a tenth and a hundredth of TSM's, our reading of the paper's words
 AGAINST_TSM = dict.fromkeys(("STE", "CE", "ME", OURS), "TSM")
 
 TABLE = Table(
@@ -58,8 +59,8 @@ TABLE = Table(
     ),
     claims=(
         *(Claim(f"A{29 + n}", better, ">", worse, columns=TOP1) for n, (better, worse) in enumerate(PAIRS)),
-        Claim("A56", OURS, ">", "TSM", columns=("FLOPs (G)",)),
-        Claim("A57", "CE", ">", "TSM", columns=("FLOPs (G)",)),
+        Claim("A56", OURS, "~", "TSM", columns=("FLOPs (G)",), margin=LIMITED),
+        *(Claim("A57", path, "~", "TSM", columns=("FLOPs (G)",), margin=NEGLIGIBLE) for path in ("STE", "CE")),
     ),
     notes=(
         "The printed added FLOPs are taken against 33, which is printed without decimals (32.96 here), and between "
@@ -73,6 +74,8 @@ TABLE = Table(
         "TSM includes what that gains.",
         "Claims on eta (A58: CE's above STE's) are not judged, as eta has no interval; on the benchmark it is the "
         "other way round.",
+        f'"Limited added computational cost" (A56) is read as at most {LIMITED:g} G, a tenth of TSM\'s, "negligible" '
+        f"(A57) as at most {NEGLIGIBLE:g} G, a hundredth; the paper gives no bound.",
         "A55 compares the backbones: Table 5.",
     ),
 )

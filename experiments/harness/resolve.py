@@ -9,7 +9,7 @@ from typing import Any
 
 from datamodules.data_fingerprint import data_fingerprint, files_beside
 from datamodules.datasets.given_video import GivenVideo
-from datamodules.datasets.joint import Joint, needs_root, root_of
+from datamodules.datasets.joint import Joint, disk_name, needs_root, root_of
 from datamodules.decode_index import size_on_disk
 from datamodules.synthetic.members import Member
 from datamodules.synthetic.stand_ins import stand_in
@@ -135,7 +135,7 @@ def _training(
         module=module,
         data=data,
         recipe=recipe,
-        num_classes=len(source.class_names(root)),
+        num_classes=len(_class_names(source, root, options)),
         seed=seed,
         init=init,
         data_root=root,
@@ -144,6 +144,16 @@ def _training(
         val_every=profile.val_every,
         profile=options.profile,
     )
+
+
+def _class_names(source: Any, root: Path | None, options: Options) -> tuple[str, ...]:
+    """Return a data set's classes; where it is not found, say which folder of its own it might have had."""
+    try:
+        return source.class_names(root)
+    except ValueError as error:
+        if root is None or root != options.data_root or options.data is not None or isinstance(source, Joint):
+            raise
+        raise ValueError(f"{error}; it may also have a folder of its own, {root / disk_name(source)}") from error
 
 
 def _source(source: Any, profile: Profile, options: Options, where: str) -> Any:

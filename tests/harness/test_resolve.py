@@ -152,6 +152,23 @@ def test_a_missing_data_set_of_a_pretraining_says_that_a_file_would_do():
         training(made, profile="paper")
 
 
+def test_a_data_set_that_is_not_found_says_which_folder_of_its_own_it_might_have(tmp_path: Path):
+    from experiments.action_net_table1 import TABLE as ACTION_NET
+
+    from experiments.harness.cell import Options
+    from experiments.harness.resolve import evaluation as resolved
+
+    options = Options(profile="paper", data_root=tmp_path, init_checkpoint="none")
+    column = next(column for column in ACTION_NET.columns if column.group == "Something V2")
+    with pytest.raises(ValueError, match="something-something-v2-labels.json") as error:
+        resolved(ACTION_NET, ACTION_NET.rows[0], column, 0, options)
+    assert str(error.value).endswith(f"; it may also have a folder of its own, {tmp_path / 'somethingsomethingv2'}")
+    (tmp_path / "somethingsomethingv2").mkdir()
+    with pytest.raises(ValueError, match="somethingsomethingv2/labels.json") as error:
+        resolved(ACTION_NET, ACTION_NET.rows[0], column, 0, options)
+    assert "folder of its own" not in str(error.value)
+
+
 def test_a_file_that_is_asked_for_is_asked_for_by_name():
     made = table(profiles=everywhere(profile(inits={"source": CheckpointFile("a file")})))
     with pytest.raises(ValueError, match="starts from a file; give it with --init-checkpoint source=FILE"):

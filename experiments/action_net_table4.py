@@ -24,7 +24,6 @@ def elsewhere(label: str) -> str:
     return f"{label}, TSM elsewhere"
 
 
-
 TABLE = Table(
     id="action_net/table4",
     title="ACTION-Net, Table 4: stages with the module",

@@ -59,7 +59,8 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
             accuracy.axhspan(base.low, base.high, color=NETWORK_COLOURS[0], alpha=0.2, lw=0, zorder=0)
         for axis in below:
             axis.axhline(0, color=NETWORK_COLOURS[0], ls="--", lw=1.2, zorder=0)
-            axis.margins(y=0.15)  # room for the labels
+            axis.margins(y=0.1)
+            axis.set_xlim(right=len(shown) - 0.3)  # room for the last label
         accuracy.set_xticks(range(len(shown)), shown)
         accuracy.set_title(title, fontsize=9)
         for axis in (accuracy, *below):
@@ -73,8 +74,8 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     counts = sorted({value.num_seeds for value in found.values()})
     seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) + (" seeds" if counts[-1] > 1 else " seed")
     rows = (
-        "Above: each setting alone, dashed MFNet. Below: the difference to MFNet on the same seeds and videos, "
-        "by which claims are judged; diamonds: published"
+        "Above: each setting alone, dashed MFNet (not from 0). Below: the difference to MFNet on the same seeds and "
+        "videos, by which claims are judged; diamonds: published"
     )
     figure.suptitle(f"{seeds}, 95 % intervals. {rows if paired else ''}", fontsize=8)
     figure.tight_layout()
@@ -90,8 +91,8 @@ def published_difference(row: str) -> float | None:
 def _draw_difference(axis: Any, place: int, ours: Difference, published: float | None) -> None:
     axis.plot([place, place], [ours.low, ours.high], color="black", lw=1.5)
     axis.plot(place, ours.mean, "o", color=NETWORK_COLOURS[1], ms=5)
-    axis.annotate(f"{round(ours.mean, 1) + 0.0:+.1f}", (place, ours.high), (0, 2), textcoords="offset points",
-                  fontsize=7, ha="center")  # fmt: skip
+    axis.annotate(f"{round(ours.mean, 1) + 0.0:+.1f}", (place, ours.mean), (5, 0), textcoords="offset points",
+                  fontsize=7, va="center")  # fmt: skip
     if published is not None:
         axis.plot(place - 0.2, published, "D", color=PUBLISHED_COLOUR, mfc="none", ms=5)
 

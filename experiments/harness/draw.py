@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 PUBLISHED_COLOUR, OURS_COLOUR = "#9a3b2f", "#1f5f8b"
 ROW_COLOURS = ("#1f5f8b", "#c9762b", "#3b7d4f", "#7b4b94", "#8c6d31", "#4b8f8c", "#a23b5a", "#555555")
+TITLE_INCHES = 0.088  # of a title's letter, on average
 CURVES = (
     ("train/loss", "training loss"),
     ("train/top1", "training top-1 (%)"),
@@ -50,7 +52,9 @@ def draw_table(evidence: Mapping[str, Any], path: Path) -> None:
             plt.Line2D([], [], color=PUBLISHED_COLOUR, marker="D", mfc="none", lw=0, label="published (real data)")
         )
     between = "\n" if widest == 1 else "  ·  "  # a single panel is too narrow for one line
-    figure.suptitle(f"{evidence['title']}{between}{_where(evidence)}", fontsize=10, y=1 - 0.08 / size[1])
+    said = f"{evidence['title']}{between}{_where(evidence)}".splitlines()
+    lines = [part for line in said for part in textwrap.wrap(line, width=int(size[0] / TITLE_INCHES))]
+    figure.suptitle("\n".join(lines), fontsize=10, y=1 - 0.08 / size[1])
     figure.legend(handles=handles, loc="lower center", ncol=2, fontsize=8, frameon=False)
     figure.tight_layout(rect=(0, 0.25 / size[1], 1, 1))
     _save(figure, path)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datamodules.datasets.joint import members_of, parts_of
+from datamodules.synthetic.members import Member
 from experiments.harness.cell import Evaluation
 from experiments.harness.spec import Figure
 from experiments.harness.store import write_atomic
@@ -115,6 +117,26 @@ def figure_cells(figure: Figure, cells: TableCells) -> list[Cell]:
     return found
 
 
+def conditions(found: Sequence[Cell], cells: TableCells) -> str:
+    """Return what a picture's cells ran on: the benchmark's members or the real data, the seeds and the hardware."""
+    sources = {}
+    for cell in found:
+        column = next(column for column in cells.columns if column.key == cell.column)
+        evaluation = cells.evaluation(cells.table.row(cell.row), column, cell.seed, cell.part)
+        sources[cell.column, cell.part] = evaluation.data.arguments["source"]
+    members = dict.fromkeys(part.name for source in sources.values() for part in members_of(source))
+    real = dict.fromkeys(part.name for source in sources.values() for part in parts_of(source)
+                         if not isinstance(part, Member))  # fmt: skip
+    data = [f"embedded benchmark: {', '.join(members)}"] if members else []
+    seeds = sorted({cell.seed for cell in found})
+    if cells.options.checkpoint is not None:
+        trained = "a given checkpoint"
+    else:
+        trained = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    hardware = dict.fromkeys(cell.training["hardware"] for cell in found if "hardware" in cell.training)
+    return "; ".join([*data, *([", ".join(real)] if real else []), trained, *hardware])
+
+
 def draw_figure(figure: Figure, cells: TableCells, path: Path) -> None:
     """Draw a figure and write ``path`` (PNG) and the drawn numbers beside it (CSV).
 
@@ -129,11 +151,13 @@ def draw_figure(figure: Figure, cells: TableCells, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    drawing = figure.draw(figure_cells(figure, cells), Load(cells))
+    found = figure_cells(figure, cells)
+    drawing = figure.draw(found, Load(cells))
     if not drawing.numbers:
         raise ValueError(f"{figure.id}: draw returned no numbers; a figure that shows data must give them")
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawing.figure.savefig(path, dpi=130, metadata={"Software": None})
+    drawing.figure.text(0.5, 0, conditions(found, cells), ha="center", va="top", fontsize=7, color="#555555")
+    drawing.figure.savefig(path, dpi=130, metadata={"Software": None}, bbox_inches="tight", pad_inches=0.08)
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(drawing.numbers[0]), lineterminator="\n")
     writer.writeheader()

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.harness import arguments as flags
 from experiments.harness.cli import run_figure
-from experiments.harness.figures import Drawing, Load, draw_figure, figure_cells
+from experiments.harness.figures import Drawing, Load, conditions, draw_figure, figure_cells
 from experiments.harness.spec import Figure, Table
 from experiments.harness.store import RESULTS_VARIABLE
 from experiments.ligar_table3 import TABLE
@@ -126,6 +126,17 @@ def test_a_figure_that_compares_its_rows_needs_them_all(results: Path, capsys: p
     ):
         assert run_figure(figure, parsed(*common, *argv)) == 2 and message in capsys.readouterr().err
     assert run_figure(figure, parsed(*common, "--seeds", "1", "--rows", "wide", "plain")) == 0
+
+
+def test_a_picture_says_what_its_cells_ran_on(tmp_path: Path):
+    cells = filled(tmp_path, figure_table(), seeds=(0, 1))
+    figure = dataclasses.replace(FIGURE, table=cells.table, rows=("plain",))
+    found = figure_cells(figure, cells)
+    said = conditions(found, cells)
+    member = cells.evaluation(cells.table.row("plain"), cells.columns[0], 0).data.arguments["source"].name
+    assert said.startswith(f"embedded benchmark: {member}") and "; 2 seeds; " in said
+    assert conditions([cell for cell in found if cell.seed == 1], cells).split("; ")[1] == "seed 1"
+    assert said.endswith(found[0].training["hardware"])
 
 
 def test_a_figure_may_ask_for_the_data_of_a_cell_alone(tmp_path: Path):

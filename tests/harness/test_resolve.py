@@ -154,7 +154,6 @@ def test_a_missing_data_set_of_a_pretraining_says_that_a_file_would_do():
 
 def test_a_data_set_that_is_not_found_says_which_folder_of_its_own_it_might_have(tmp_path: Path):
     from experiments.action_net_table1 import TABLE as ACTION_NET
-
     from experiments.harness.cell import Options
     from experiments.harness.resolve import evaluation as resolved
 

@@ -97,7 +97,12 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
     bars.set_title(f"{which}: {BASELINE} (grey), {OURS} (blue), difference", fontsize=9)
     differences = [gain.difference.mean for gain in gains]
     rest.hist(differences, bins=20, color=NETWORK_COLOURS[1])
-    rest.axvline(MARGIN, color="black", ls="--", lw=1)
+    for margin in (-MARGIN, MARGIN):
+        rest.axvline(margin, color="black", ls="--", lw=1)
+    rest.yaxis.get_major_locator().set_params(integer=True)
+    rest.set_ylabel("classes", fontsize=8)
+    for axis in (bars, rest):
+        axis.tick_params(labelsize=8)
     ahead, behind = (sum(sign * value >= MARGIN for value in differences) for sign in (1, -1))
     rest.set_title(f"all {len(gains)} classes\n{ahead} gain, {behind} lose {MARGIN:.0f} points or more", fontsize=8)
     rest.set_xlabel("difference (percent points)", fontsize=8)

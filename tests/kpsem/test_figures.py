@@ -306,6 +306,14 @@ def test_figure_10_draws_key_points_within_the_frame_and_measures_crossings_over
         each = [kpsem_figure10.drawn_points(module, kpsem_pictures.clip_of(data, i))[2] for i in videos]
         shown = {float(row["crossing_share_all_videos"]) for row in drawing.numbers if row["data"] == group}
         assert [*shown] == [pytest.approx(np.mean(each), abs=1e-4)] and 0 < np.mean(each) < 1
+        [at_border] = {float(row["border_share_all_videos"]) for row in drawing.numbers if row["data"] == group}
+        assert 0 < at_border <= 1
+
+
+def test_the_border_of_a_map_is_its_outermost_ring_of_cells():
+    y, x = torch.meshgrid(torch.arange(5.0), torch.arange(6.0), indexing="ij")
+    found = kpsem_figure10.border(torch.stack((x, y)).flatten(1), 5, 6).view(5, 6)
+    assert found.sum() == 30 - 3 * 4 and not found[1:-1, 1:-1].any()
 
 
 def test_figure_10_has_as_many_columns_as_there_are_frames_with_a_next_one():
@@ -333,7 +341,7 @@ def test_figure_10_draws_points_on_a_moving_disc_and_arrows_along_its_motion(deg
     for name, stub in (
         ("clip_of", lambda data, position: clip),
         ("first_videos", lambda data, wanted, count: [0]),
-        ("crossing_shares", lambda module, data: (0.0, 0.0)),
+        ("shares_of", lambda module, data: kpsem_figure10.Shares(0.0, 0.0, 0.0, 0.0)),
     ):
         monkeypatch.setattr(kpsem_figure10, name, stub)
     cell = Cell(kpsem_profiles.OURS, f"{kpsem_figure10.HMDB}/Top-1", 0, {}, {})

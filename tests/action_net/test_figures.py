@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -41,10 +42,17 @@ def test_without_a_gain_there_is_no_efficiency():
     assert efficiency((100.0, 90.0), (105.0, 92.5)) == pytest.approx(2.0)
 
 
+def accurate(row: str, group: str, seed: int, top1: int) -> Cell:
+    """Return a cell of 100 test videos of two classes, the first ``top1`` of them right."""
+    labels = np.arange(100) % 2
+    scores = np.eye(2)[np.where(np.arange(100) < top1, labels, 1 - labels)]
+    return Cell(row, f"{group}/Top-1", seed, {"metrics": {"top1": float(top1)}}, {}, dict(scores=scores, labels=labels))
+
+
 def test_figure_4_draws_mean_accuracies_over_table_5s_flops():
-    top1 = {"TSM": (50.0, 52.0), "ACTION-Net": (53.0, 55.0)}
+    top1 = {"TSM": (50, 52), "ACTION-Net": (53, 55)}
     cells = [
-        Cell(label, f"{group}/Top-1", seed, {"metrics": {"top1": top1[label.split(", ")[1]][seed]}}, {})
+        accurate(label, group, seed, top1[label.split(", ")[1]][seed])
         for label in action_net_figure4.FIGURE.rows
         for group in GROUPS
         for seed in (0, 1)
@@ -55,6 +63,8 @@ def test_figure_4_draws_mean_accuracies_over_table_5s_flops():
     assert printed["EgoGesture", "BNInception"] == 3.73 and printed["Something V2", "MobileNet V2"] == 0.22
     for line in drawing.numbers:
         assert (line["tsm_top1"], line["action_net_top1"], line["seeds"]) == (51.0, 54.0, 2)
+        assert (line["tsm_top1_per_seed"], line["action_net_top1_per_seed"]) == ("50.00 52.00", "53.00 55.00")
+        assert line["gain"] == 3.0 and line["gain_low"] < 3 < line["gain_high"]
         added = 100 * (line["action_net_gflops"] / line["tsm_gflops"] - 1)
         assert line["eta"] == pytest.approx(added / 3, abs=1e-3)
     flops = {line["backbone"]: (line["tsm_gflops"], line["action_net_gflops"]) for line in drawing.numbers}
@@ -64,9 +74,14 @@ def test_figure_4_draws_mean_accuracies_over_table_5s_flops():
 
 def test_figure_4_draws_the_pairs_that_were_run():
     label = action_net_figure4.FIGURE.rows
-    cells = [Cell(row, "Jester/Top-1", 0, {"metrics": {"top1": 50.0}}, {}) for row in label[-3:]]
-    [line] = action_net_figure4.draw(cells, load=None).numbers  # type: ignore[arg-type]
+    cells = [accurate(row, "Jester", 0, 50) for row in label[-3:]] + [accurate(label[-1], "Jester", 1, 90)]
+    drawing = action_net_figure4.draw(cells, load=None)  # type: ignore[arg-type]
+    [line] = drawing.numbers
     assert (line["data"], line["backbone"], line["eta"]) == ("Jester", "MobileNet V2", None)
+    assert line["seeds"] == 1, "of a seed that only one row has nothing is drawn"
+    [legend] = [axis.get_legend() for axis in drawing.figure.axes if axis.get_title() == "Jester, ours"]
+    [text] = [text.get_text() for text in legend.get_texts()]
+    assert text.startswith("MobileNet V2, no gain; gain +0.0 [-") and text.endswith("], undecided")
 
 
 # -- Figure 1 --------------------------------------------------------------------------------------------

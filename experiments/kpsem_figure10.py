@@ -11,7 +11,9 @@ Deviations: set and channel are not stated in the paper: the set with the longes
             largest shifts, which favours points that jump from border to border. The share of key points whose best
             match lies in another region is over all test videos, and beside it the same where nothing moves: only what
             exceeds that speaks of motion. So is the share of key points in the cells at a map's border, beside these
-            cells' share of the map: what exceeds that comes of the padding rather than of the picture.
+            cells' share of the map: what exceeds that comes of the padding rather than of the picture. Lines are real
+            numbers, but cut between cells: counted are the separations of a frame that differ in their cells, and how
+            often a set cuts a frame otherwise than it usually does, which is how far its lines adapt.
 """
 
 from __future__ import annotations
@@ -42,26 +44,44 @@ class Shares:
         crossing_still: the same where each clip is its first frame repeated, without any motion.
         border: that lie in a cell at the map's border.
         border_cells: those cells' share of the map.
+        separations: how many of a frame's G separations differ in the cells of their regions, the mean over frames.
+        adapted: frames that a set cuts otherwise than it does most of them.
     """
 
     crossing: float
     crossing_still: float
     border: float
     border_cells: float
+    separations: float
+    adapted: float
 
 
 @torch.no_grad()
 def shares_of(module: Any, data: Any) -> Shares:
     """Return the shares of a network's key points over all test videos."""
-    found = []
+    found, cuts = [], []
     for batch in data.val_dataloader():
         clips = data.on_after_batch_transfer(batch, 0).clips.flatten(0, 1)  # (N V, C, T, H, W)
         points, (height, width) = module.network.key_points(clips)
         without_motion, _ = module.network.key_points(clips[:, :, :1].expand_as(clips))
         at_border = border(points.positions, height, width).flatten(1).double().mean(1)
         found.append(torch.stack([points.crossing_share(), without_motion.crossing_share(), at_border]))
+        cuts.append((points.lines - 0.5).ceil().flatten(0, 1).flatten(2).cpu())  # (N V T, G, 2 (n - 1))
     crossing, still, at_border = torch.cat(found, dim=1).mean(1).tolist()
-    return Shares(crossing, still, at_border, 1 - (height - 2) * (width - 2) / (height * width))
+    border_cells = 1 - (height - 2) * (width - 2) / (height * width)
+    return Shares(crossing, still, at_border, border_cells, *separations(torch.cat(cuts)))
+
+
+def separations(cuts: Tensor) -> tuple[float, float]:
+    """Return how many separations of a frame differ, and the share of frames that a set cuts unusually.
+
+    Args:
+        cuts: ``(frames, G, lines)``, the first cell behind each line.
+    """
+    each, which = cuts.unique(dim=0, return_inverse=True)
+    differ = torch.tensor([len(frame.unique(dim=0)) for frame in each], dtype=torch.float64)[which]
+    unusual = [1 - own.unique(dim=0, return_counts=True)[1].max() / len(own) for own in cuts.unbind(1)]
+    return differ.mean().item(), torch.stack(unusual).mean().item()
 
 
 def border(positions: Tensor, height: int, width: int) -> Tensor:
@@ -120,14 +140,21 @@ def draw(cells: Sequence[Cell], load: Load) -> Drawing:
                         "crossing_share_still": f"{shares[group].crossing_still:.4f}",
                         "border_share_all_videos": f"{shares[group].border:.4f}",
                         "border_share_of_cells": f"{shares[group].border_cells:.4f}",
+                        "separations_that_differ": f"{shares[group].separations:.2f}",
+                        "frames_cut_unusually": f"{shares[group].adapted:.4f}",
                     })  # fmt: skip
     crossing, at_border = (
         ", ".join(f"{group} {100 * getattr(s, a):.0f} % ({100 * getattr(s, b):.0f} %)" for group, s in shares.items())
         for a, b in (("crossing", "crossing_still"), ("border", "border_cells"))
     )
+    sets = {group: module.network.kpsem.arese.num_sets for group, (module, _) in loaded.items()}
+    separated = ", ".join(
+        f"{group} {s.separations:.1f} of {sets[group]} ({100 * s.adapted:.0f} %)" for group, s in shares.items()
+    )
     figure.suptitle(
         f"best match in another region: {crossing}; in brackets one frame repeated\n"
-        f"key points at the map's border: {at_border}; in brackets those cells' share",
+        f"key points at the map's border: {at_border}; in brackets those cells' share\n"
+        f"separations that differ in a frame: {separated}; in brackets frames that a set cuts otherwise than usually",
         fontsize=9,
     )
     figure.tight_layout()

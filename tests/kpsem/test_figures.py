@@ -310,6 +310,12 @@ def test_figure_10_draws_key_points_within_the_frame_and_measures_crossings_over
         assert 0 < at_border <= 1
 
 
+def test_separations_are_counted_by_the_cells_that_they_cut():
+    usual, other = [[4, 4], [4, 4], [3, 5]], [[4, 4], [2, 4], [3, 5]]
+    cuts = torch.tensor([usual, usual, usual, other])
+    assert kpsem_figure10.separations(cuts) == (pytest.approx((2 + 2 + 2 + 3) / 4), pytest.approx(1 / 12))
+
+
 def test_the_border_of_a_map_is_its_outermost_ring_of_cells():
     y, x = torch.meshgrid(torch.arange(5.0), torch.arange(6.0), indexing="ij")
     found = kpsem_figure10.border(torch.stack((x, y)).flatten(1), 5, 6).view(5, 6)
@@ -341,7 +347,7 @@ def test_figure_10_draws_points_on_a_moving_disc_and_arrows_along_its_motion(deg
     for name, stub in (
         ("clip_of", lambda data, position: clip),
         ("first_videos", lambda data, wanted, count: [0]),
-        ("shares_of", lambda module, data: kpsem_figure10.Shares(0.0, 0.0, 0.0, 0.0)),
+        ("shares_of", lambda module, data: kpsem_figure10.Shares(*[0.0] * 6)),
     ):
         monkeypatch.setattr(kpsem_figure10, name, stub)
     cell = Cell(kpsem_profiles.OURS, f"{kpsem_figure10.HMDB}/Top-1", 0, {}, {})

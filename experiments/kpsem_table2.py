@@ -3,7 +3,8 @@
 Paper:      Cao et al., Effective Action Recognition with Embedded Key Point Shifts, 2020, Table 2 and Sec. 4.4.
 Run:        python experiments/kpsem_table2.py            (embedded benchmark; about 20 minutes on two cores)
             python experiments/kpsem_table2.py --rows all        (with fixed regions and R3D)
-            python experiments/kpsem_table2.py --profile paper --data-root DATA --init-checkpoint kinetics=FILE
+            python experiments/kpsem_table2.py --profile paper --data-root DATA --rows all \\
+                --init-checkpoint kinetics=FILE --init-checkpoint r3d=FILE        (else (a) and (c) alone)
 Protocol:   HMDB51 split 1, batches of 16, from MFNet's Kinetics-400 weights; R3D from ImageNet's.
             (a) one key point per frame and channel, (b) regions drawn at random once, (c) one set of AReSE, (d) R3D.
 Deviations: epochs, learning rate steps and test views are MFNet's code. R3D sees 16 frames, halved behind res2; it
@@ -19,6 +20,8 @@ from experiments.kpsem_profiles import (
     PROFILES,
     R3D,
     R3D_PRETRAINING,
+    SETS_NOTE,
+    TWO_RUNS_NOTE,
 )
 from lightning_modules.kpsem import Kpsem, profiles
 
@@ -86,6 +89,8 @@ TABLE = Table(
     notes=(
         "The paper's MFNet here (70.8, batches of 16) is not Table 1's (74.6, copied): compare within this table.",
         "Fixed regions: each set's lines are drawn within a cell of the middle and then kept, for all frames.",
+        SETS_NOTE,
+        TWO_RUNS_NOTE,
     ),
 )
 

@@ -32,10 +32,12 @@ What the paper leaves open, and what we chose
     has a gradient by the lines. Forward is the paper's hard definition. Backward, the lines receive the gradient of a
     soft version (straight-through): region edges are sigmoids 1 cell wide, maxima are averages weighted by exp(value /
     0.15 of the map's range). Features receive the hard definition's gradient alone.
-    The MLP: one linear layer per set on the frame's mean features (nothing larger fits the printed size).
+    The MLP: one linear layer per set on the frame's mean features, 6,160 weights. One hidden layer shared by the sets
+    (384, 16, 16) would have 6,432 and fit the printed size as well.
     Units, range and start of its output: cells of the feature map, no limit but the map's edges; its weights start at
-    zero, its biases uniformly within 1 cell per set, or all sets would be the same. Fixed regions (Table 2b) stay at
-    such a start.
+    zero, its biases uniformly within 1 cell per set, or all sets would be the same. A line within a cell of the middle
+    has three places to cut: of eight sets about five separate a frame differently, on maps of any size. Fixed regions
+    (Table 2b) stay at such a start.
     Eq. (9) as printed: its 1 / (|difference| + 0.1) has slopes up to 100, and its gradient on the features can outweigh
     the classifier's many times. matching_gradient=False stops it (a row of Table 2 that is not the paper's).
     More than 4 regions: n - 1 lines in each direction, moved independently, in order and a cell apart.
@@ -73,7 +75,8 @@ Not as published
     two halvings, KPSEM's output starting at zero. Clips of 8 frames of 32 x 32 pixels, so that KPSEM behind conv4
     sees 4 feature frames of 8 x 8 cells. R3D has half of MFNet's width.
     Its training: AdamW for 20 epochs with batches of 16 on all data sets, the backbone at half of the rate in place of
-    a fifth, the lines at a twentieth, no slow first steps (99 in MFNet's code); no flip, stretching or colours, one
+    a fifth, the lines at a twentieth (they adapt little, Figure 10 says how little; faster, many end at the maps'
+    edges), no slow first steps (99 in MFNet's code); no flip, stretching or colours, one
     central test view.
     Its starts: an MFNet without KPSEM pre-trained here for 10 epochs on the member for Kinetics-400, in place of
     MFNet's Kinetics weights, and an R3D likewise, in place of ImageNet's; once each, for all rows and seeds.
@@ -82,10 +85,11 @@ Not as published
 
 Sizes
     MFNet-3D has 7,996,368 parameters with 400 classes (8.0 M), 7,842,568 with Mini-Kinetics' 200; KPSEM 146,128, and
-    134,400 more in the classifier: 8.123 M, printed 8.11 M. No design reproduces 8.11 M and 11.21 G at once.
+    134,400 more in the classifier: 8.123 M, printed 8.11 M. No design that the text suggests gives
+    8.11 M and 11.21 G at once.
     Multiply-accumulates of convolutions and linear layers: MFNet 11.045 G, KPSEM 14.6 M, together 11.060 G; torch's
     counter adds 11.7 M for the region sums (products with zeros and ones): 11.072 G. 11.1 G is MFNet's with one
-    operation per normalised element (11.111); 11.21 G needs two (11.191, 11.203 with the region sums).
+    operation per normalised element (11.111); to 11.21 G two come nearest (11.191, 11.203 with the region sums).
     Like for like, with 200 classes and by torch's counter, KPSEM adds 3.58 % of parameters and 0.24 % of operations;
     the text's 1.38 % and 1 % compare other numbers of classes, and two rules.
     AReSE's forward pass needs at most 106, 53, 31 and 21 MiB a clip behind conv2, conv3, conv4 and conv5, its input

@@ -138,7 +138,8 @@ def test_kpsems_share_of_the_parameters_in_each_variant():
         "G = 1": 139_226, "G = 2": 140_212, "G = 4": 142_184, "G = 16": 154_016,
         "d_e = 6": 144_832, "d_e = 12": 145_264, "d_e = 48": 147_856,
     }  # fmt: skip
-    assert {row.label for row in ABLATIONS.rows} == {BASELINE, *expected}
+    assert {row.label for row in ABLATIONS.rows} == {BASELINE, *expected, kpsem_ablations.FASTER}
+    assert sizes[kpsem_ablations.FASTER] == sizes[OURS]
     for label, module in expected.items():
         assert sizes[label] - sizes[BASELINE] == module + 51 * head.get(label, 672), label
 
@@ -203,9 +204,9 @@ def test_four_rows_decide_and_the_others_wait_to_be_asked_for():
 
 def test_every_setting_of_figure_5_is_compared_with_mfnet_once():
     """The caption: "All settings surpass the baseline", of which the published claims here name Conv2 alone."""
-    claims = [claim for claim in ABLATIONS.claims if claim.worse == BASELINE]
+    claims = [claim for claim in ABLATIONS.claims if claim.worse == BASELINE and claim.id != "KA2"]
     assert sorted(claim.better for claim in claims) == sorted(
-        row.label for row in ABLATIONS.rows if row.label != BASELINE
+        row.label for row in ABLATIONS.rows if row.label not in (BASELINE, kpsem_ablations.FASTER)
     )
     assert {claim.id for claim in claims if claim.better != kpsem_ablations.AFTER_CONV2} == {"KA1"}
     assert [claim.id for claim in claims if claim.better == kpsem_ablations.AFTER_CONV2] == ["K19"]

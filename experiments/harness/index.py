@@ -45,10 +45,17 @@ def committed(results: Path) -> list[Path]:
 
 
 def verdict_counts(evidence: Mapping[str, Any]) -> str:
-    """Return how many of a paper's claims have which verdict, or questions which answer, in words; own ones apart."""
+    """Return how many of a paper's claims have which verdict, or questions which answer, in words.
+
+    Comparisons of our own stand apart; how many compare costs, which need no training, stands in brackets.
+    """
     of_paper, of_own = (
-        ", ".join(f"{count} {word}" for word, count in word_counts(evidence, own=own).items() if count)
-        for own in (False, True)
+        ", ".join(
+            f"{count} {word}" + (f" ({costs[word]} of costs)" if costs[word] else "")
+            for word, count in word_counts(evidence, own=own).items()
+            if count
+        )
+        for own, costs in ((own, Counter(_words(_claims(evidence, own), "costs"))) for own in (False, True))
     )
     return (of_paper or "no claims") + (f"; own comparisons: {of_own}" if of_own else "")
 
@@ -60,11 +67,19 @@ def word_counts(evidence: Mapping[str, Any], *, own: bool = False) -> dict[str, 
         evidence: of a table.
         own: count the comparisons of our own beside a paper's claims (ids such as ``LA5``) in place of those claims.
     """
-    claims = [claim for claim in evidence["claims"] if bool(OWN_ID.fullmatch(claim["id"])) == own]
-    counts = Counter(claim.get("answer", claim["verdict"]) for claim in claims)
+    counts = Counter(_words(_claims(evidence, own)))
     asked = any("answer" in claim for claim in evidence["claims"])
     words = ("yes", "no", AT_CHANCE, *VERDICTS[2:]) if asked else VERDICTS
     return {word: counts[word] for word in words}
+
+
+def _claims(evidence: Mapping[str, Any], own: bool) -> list[Mapping[str, Any]]:
+    return [claim for claim in evidence["claims"] if bool(OWN_ID.fullmatch(claim["id"])) == own]
+
+
+def _words(claims: Iterable[Mapping[str, Any]], *needed: str) -> list[str]:
+    """Return the verdicts or answers of the claims that have what is needed."""
+    return [claim.get("answer", claim["verdict"]) for claim in claims if all(claim.get(key) for key in needed)]
 
 
 def _tables(evidence: Iterable[Mapping[str, Any]]) -> str:

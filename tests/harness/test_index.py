@@ -98,6 +98,13 @@ def test_verdicts_are_listed_from_good_to_unknown():
     assert verdict_counts({"claims": claims}) == "1 reproduced, 1 not reproduced, 1 cited, 1 not run"
 
 
+def test_claims_on_costs_are_named():
+    claims = [{"id": f"X0{i}", "verdict": "reproduced", **({"costs": [2.0, 1.0]} if i else {})} for i in range(3)]
+    claims.append({"id": "XA1", "verdict": "not reproduced", "costs": [1.0, 2.0]})
+    said = "3 reproduced (2 of costs); own comparisons: 1 not reproduced (1 of costs)"
+    assert verdict_counts({"claims": claims}) == said
+
+
 def test_comparisons_of_our_own_are_no_claims_of_the_paper():
     claims = [{"id": "L05", "verdict": "reproduced"}, {"id": "LA5", "verdict": "not reproduced"}]
     assert verdict_counts({"claims": claims}) == "1 reproduced; own comparisons: 1 not reproduced"

@@ -75,6 +75,7 @@ def run_figure(figure: Figure, arguments: argparse.Namespace) -> int:
             print_costs([(figure.table, arguments.rows)], as_json=arguments.json)
             return 0
         arguments.no_controls = True  # no figure draws them
+        arguments.columns = arguments.columns or list(figure.groups) or None
         if figure.of_clips and arguments.seeds is None:
             options = replace(options, seeds=options.seeds[:1])
         [cells] = requested_cells([figure.table], options, places.store, arguments)

@@ -183,8 +183,11 @@ def _training(evidence: Evidence) -> str:
     """Show that learning took place: each curve's first and last value, mean over the seeds."""
     lines = []
     for data, row in dict.fromkeys((cell["data"], row) for cell in evidence["cells"] for row in cell["rows"]):
-        curves = [cell["curves"] for cell in evidence["cells"] if cell["data"] == data and row in cell["rows"]]
-        lines.append([data, row, *(_first_and_last(curves, key, digits) for key, _, digits in CURVES)])
+        cells = [cell for cell in evidence["cells"] if cell["data"] == data and row in cell["rows"]]
+        values = {key: _first_and_last([cell["curves"] for cell in cells], key, digits) for key, _, digits in CURVES}
+        if values["val/top1"] != DASH and any(_validated_on_training_videos(evidence, cell) for cell in cells):
+            values["val/top1"] += " (of videos that are trained on)"
+        lines.append([data, row, *values.values()])
     if not lines:
         return ""
     kept = [i for i in range(2 + len(CURVES)) if any(line[i] != DASH for line in lines)]
@@ -200,6 +203,12 @@ CURVES = (
     ("train/action_share", "Share of clip frames inside the true action", 3),
     ("train/clips_without_action", "Share of clips without any of it", 3),
 )
+
+
+def _validated_on_training_videos(evidence: Evidence, cell: Mapping[str, Any]) -> bool:
+    """Say whether a cell was trained on its validation videos too, as some papers do who test on others."""
+    source = evidence["arguments"][cell["arguments"]]["training"]["data"]["source"]
+    return bool(source.get("train_with_val"))
 
 
 def _first_and_last(curves: list[Mapping[str, Any]], key: str, digits: int) -> str:

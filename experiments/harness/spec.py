@@ -265,6 +265,7 @@ class Figure:
         draw: ``draw(cells, load) -> Drawing``; ``load(cell)`` gives the trained module and its data (``figures.py``).
         of_clips: shows single clips of the first seed; a user's own video may take their place.
         compares: draws its rows against each other; some of them alone, or one checkpoint, are refused.
+        groups: the data sets shown unless --columns names others; empty: all of the table's.
     """
 
     id: str
@@ -274,6 +275,7 @@ class Figure:
     draw: Callable[..., Any]
     of_clips: bool = False
     compares: bool = False
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the rows exist."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -56,12 +57,12 @@ def test_table_2_says_how_many_frames_an_output_depends_on():
 
 
 @pytest.mark.parametrize("arguments", [TSM, {}], ids=["TSM", "ACTION-Net"])
-def test_the_papers_sixteen_modules_see_all_frames(arguments: dict[str, Any]):
-    deep = dict(backbone=profiles.RESNET50, reduction=16)
+def test_sixteen_modules_as_in_the_papers_resnet_see_all_frames(arguments: dict[str, Any]):
+    deep = dataclasses.replace(profiles.PROXY_RESNET, depths=profiles.RESNET50.depths, widths=(8, 8, 8, 8))
     with torch.device("meta"):
-        network = ActionNetwork(num_classes=2, **deep, **arguments)
-    number = sum(name.endswith(".temporal") for name, _ in network.named_modules())
-    assert number == 16, "each passes on the frames next to it, so that the last reaches the first of 16"
+        network = ActionNetwork(num_classes=2, backbone=deep, reduction=4, **arguments)
+    assert sum(name.endswith(".temporal") for name, _ in network.named_modules()) == 16
+    assert frames_behind_the_first(16, backbone=deep, **arguments) == 16
 
 
 def test_table_4_says_that_the_first_stage_alone_does_not_use_time():

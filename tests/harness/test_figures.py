@@ -94,6 +94,14 @@ def test_a_figure_runs_no_control_and_one_of_clips_the_first_seed_alone(capsys: 
         assert len(lines) == seeds and not any("shuffled" in line or "repeated" in line for line in lines)
 
 
+def test_a_figure_shows_its_own_data_sets_unless_others_are_asked_for(capsys: pytest.CaptureFixture[str]):
+    figure = dataclasses.replace(FIGURE, of_clips=True, groups=("UCF-101",))
+    for asked, shown in (((), "UCF-101"), (("--columns", "ActivityNet-200"), "ActivityNet-200")):
+        assert run_figure(figure, parsed("--profile", "smoke", "--dry-run", *asked)) == 0
+        [line] = capsys.readouterr().out.splitlines()
+        assert shown in line
+
+
 def test_a_figure_of_some_of_its_rows(results: Path, capsys: pytest.CaptureFixture[str]):
     status, folder = drawn(results, "--seeds", "2", "--rows", "wide")
     rows = list(csv.DictReader((folder / "figure9.proxy.csv").open()))

@@ -276,3 +276,14 @@ def test_a_picture_lists_the_rows_that_have_a_value_on_its_data_set(evidence: di
     for row in found["rows"]:
         row["ours"][0] = row["published"][0] = None
     assert len(_rows_on(found, [0])) == 3, "a picture is never empty"
+
+
+def test_a_curve_of_videos_that_are_trained_on_is_no_held_out_one(evidence: dict[str, Any]):
+    found = copy.deepcopy(evidence)
+    for cell in found["cells"]:
+        cell["curves"]["val/top1"] = [[0, 10.0], [1, 90.0]]
+    assert {row[-1] for row in grid(to_markdown(found), "On")[1:]} == {"10.0 → 90.0"}
+    for arguments in found["arguments"].values():
+        arguments["training"]["data"]["source"]["train_with_val"] = True
+    marked = grid(to_markdown(found), "On")[1:]
+    assert {row[-1] for row in marked} == {"10.0 → 90.0 (of videos that are trained on)"}

@@ -211,7 +211,7 @@ def test_added_flops_are_the_measured_ones():
         assert percent == pytest.approx(100 * added / 32.9604, rel=1e-3)
 
 
-COSTED = [(table, row) for table in (THREE, FIVE) for row in own_rows(table)]
+COSTED = [(table, row) for table in (THREE, FIVE) for row in own_rows(table) if any(row.published)]
 
 
 @pytest.mark.parametrize(("table", "row"), COSTED, ids=[f"{t.name}-{r.label}" for t, r in COSTED])

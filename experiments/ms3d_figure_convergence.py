@@ -163,7 +163,7 @@ FIGURE = Figure(
         TABLE,
         id="ms3d/figure_convergence_cells",
         columns=tuple(column for column in TABLE.columns if column.group == CLEAN),
-        rows=tuple(dataclasses.replace(TABLE.row(label), published=(None,)) for label in ROWS),
+        rows=tuple(dataclasses.replace(TABLE.row(label), published=(None,), on=None, data_on={}) for label in ROWS),
         claims=(),
     ),
     rows=ROWS,

@@ -237,7 +237,7 @@ CELLS = Table(
     ),
     rows=(
         Row(label=MS3D, published=(None,), init=None, classes=400),
-        replace(ABLATIONS.row(LINEAR), label=CROSS_ENTROPY, published=(None,), note=""),
+        replace(ABLATIONS.row(LINEAR), label=CROSS_ENTROPY, published=(None,), on=None, note=""),
     ),
 )
 FIGURE = Figure(

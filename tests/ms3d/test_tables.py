@@ -11,6 +11,7 @@ import torch
 
 from datamodules.boxes import true_box
 from datamodules.ms3d import AUGMENTATION, PROXY_DATA, Ms3dData
+from datamodules.synthetic.script import script
 from datamodules.synthetic.stand_ins import stand_in
 from experiments import ms3d_ablations, ms3d_table1, ms3d_table2, ms3d_table3
 from experiments.harness import build_module
@@ -19,7 +20,7 @@ from experiments.harness.evidence_file import read_evidence
 from experiments.harness.measure import clip_shape
 from experiments.harness.resolve import evaluation, initialisations, module_build
 from experiments.harness.store import REPOSITORY
-from experiments.ms3d_profiles import KINETICS_MEMBER, MS3D, NETWORKS, R3D18, SLOW_FAST
+from experiments.ms3d_profiles import KINETICS_MEMBER, MS3D, NETWORKS, R3D18, SLOW_FAST, STILL_CAMERA
 from lightning_modules.backbones.densenet3d import SparseGraph
 from lightning_modules.ms3d import profiles
 from lightning_modules.ms3d.network import Ms3dSpec
@@ -159,8 +160,10 @@ def test_how_many_connections_are_kept_is_as_the_note_says():
 
 
 def test_only_rows_that_differ_in_the_loss_are_disturbed():
-    disturbed = [row.label for row in ABLATIONS.rows if row.on is None]
+    both = {ms3d_ablations.OCCLUDED, ms3d_ablations.NOISY}
+    disturbed = [row.label for row in ABLATIONS.rows if row.on is None or both & {*row.on}]
     assert disturbed == [MS3D, ms3d_ablations.CROSS_ENTROPY, ms3d_ablations.ONE_BATCH]
+    assert all(both <= {*(ABLATIONS.row(label).on or both)} for label in disturbed)
 
 
 def test_on_the_benchmark_crops_are_mostly_whole_frames_as_the_ablations_say():
@@ -170,6 +173,29 @@ def test_on_the_benchmark_crops_are_mostly_whole_frames_as_the_ablations_say():
         crops = [PROXY_DATA["tailor"]._cut(frame, box) for box in boxes]
         areas = np.array([crop.shape[0] * crop.shape[1] / member.size**2 for crop in crops])
         assert np.mean(areas > 0.8) > 0.5 and areas.mean() < 0.95, member.name
+
+
+def test_sampling_is_compared_where_the_camera_stands_still():
+    column = next(i for i, column in enumerate(ABLATIONS.columns) if column.group == ms3d_ablations.UNTRIMMED)
+    first, second = (cell(ABLATIONS, label, column).training for label in (MS3D, ms3d_ablations.UNIFORM))
+    assert first.data.arguments["source"] == second.data.arguments["source"] == STILL_CAMERA
+    assert first.data.resolved()["sampling"] == "variance_rate" and second.data.resolved()["sampling"] == "uniform"
+    assert first.recipe == second.recipe
+    smoke = cell(ABLATIONS, MS3D, column, "smoke").training.data.arguments["source"]
+    assert smoke == stand_in("ActivityNet-200").tiny()
+
+
+@pytest.mark.usefixtures("benchmark_cache")
+def test_with_a_still_camera_rates_find_the_action_as_the_ablations_say():
+    member = dataclasses.replace(STILL_CAMERA, num_train=16, num_val=16)
+    data = Ms3dData(**{**PROXY_DATA, "source": member})
+    data.prepare_data()
+    rates, inside, length = data.rates("train"), [], []
+    for position, number in enumerate(member.numbers("train")):
+        plan, own = script(member, number), rates(position)
+        inside.append(own[plan.first : plan.end].sum())
+        length.append((plan.end - plan.first) / len(own))
+    assert 0.85 < np.mean(inside) < 0.95 and 0.25 < np.mean(length) < 0.35, "nine tenths, three tenths"
 
 
 @pytest.mark.usefixtures("benchmark_cache")

@@ -1,7 +1,7 @@
 """ACTION-Net, Table 1: against its 2D counterparts TSN and TSM on three data sets, 8 frames, ResNet-50.
 
 Paper:      Wang, She, Smolic, ACTION-Net: Multipath Excitation for Action Recognition, CVPR 2021, Table 1.
-Run:        python experiments/action_net_table1.py            (embedded benchmark)
+Run:        python experiments/action_net_table1.py            (embedded benchmark; about 20 minutes on two cores)
             python experiments/action_net_table1.py --profile paper --data-root DATA --init-checkpoint imagenet=FILE
             python experiments/action_net_table1.py --profile paper ... --views 1 --crops 1            (quick test)
             DATA has the folders egogesture, somethingsomethingv2 and jester (--columns: only some of them).

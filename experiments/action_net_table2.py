@@ -1,7 +1,7 @@
 """ACTION-Net, Table 2: comparison with the state of the art on Something-Something V2, Jester and EgoGesture.
 
 Paper:      Wang, She, Smolic, ACTION-Net: Multipath Excitation for Action Recognition, CVPR 2021, Table 2.
-Run:        python experiments/action_net_table2.py            (embedded benchmark)
+Run:        python experiments/action_net_table2.py            (embedded benchmark; about 45 minutes on two cores)
             python experiments/action_net_table2.py --profile paper --data-root DATA --init-checkpoint imagenet=FILE
             python experiments/action_net_table2.py --profile paper --data-root DATA --checkpoint FILE --test-only \
                 --rows "ACTION-Net, 8 frames" --columns Jester      (a released or own checkpoint, no training)

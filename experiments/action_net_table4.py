@@ -1,7 +1,7 @@
 """ACTION-Net, Table 4: which stages of ResNet-50 have the module, on EgoGesture, 8 frames.
 
 Paper:      Wang, She, Smolic, ACTION-Net: Multipath Excitation for Action Recognition, CVPR 2021, Table 4.
-Run:        python experiments/action_net_table4.py            (embedded benchmark)
+Run:        python experiments/action_net_table4.py            (embedded benchmark; about 15 minutes on two cores)
             python experiments/action_net_table4.py --profile paper --data-root DATA --init-checkpoint imagenet=FILE
 Protocol:   as Table 1.
 Deviations: as Table 1. The paper does not say what the other stages are: plain 2D in the published rows, which the

@@ -124,6 +124,8 @@ def test_claims_are_the_published_ones_with_their_differences(name: str):
     table, known = TABLES[name], published_claims()
     if not any(value is not None for row in table.rows for value in row.published):
         pytest.skip(f"{table.id} has no published values: its claims are the text's")
+    compared: set[str] = set()
+    others: set[str] = set()
     for claim in table.claims:
         if re.fullmatch("[A-Z]A[0-9]+", claim.id):  # a question of our own beside the published ones
             assert claim.id not in known
@@ -144,10 +146,15 @@ def test_claims_are_the_published_ones_with_their_differences(name: str):
         values, difference = (published["value_A"], published["value_B"]), published["difference"]
         if claim.id in TURNED:
             values, difference = values[::-1], -difference
+        if (float(better), float(worse)) != values and [other.id for other in table.claims].count(claim.id) > 1:
+            others.add(claim.id)  # the list has one of these comparisons
+            continue
+        compared.add(claim.id)
         assert (float(better), float(worse)) == values, claim.id
         assert float(better) - float(worse) == pytest.approx(difference, abs=1e-6), claim.id
         if table.columns[columns[0]].test_videos is not None:
             assert table.columns[columns[0]].test_videos == published["n"], claim.id
+    assert others <= compared
 
 
 @each_table

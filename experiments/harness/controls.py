@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.harness.spec import Table
@@ -11,6 +11,7 @@ from experiments.harness.statistics import a_a_control
 from experiments.harness.verdicts import verdict
 
 SIGNIFICANT_DIGITS = 6
+BLIND = 10.0  # percent points; a control that could not have seen less tests no verdict of ours
 ANSWERS = {"reproduced": "yes", "not reproduced": "no"}  # to a question of our own
 AT_CHANCE = "at chance"  # one of the two rows, which then says nothing of the other
 
@@ -27,14 +28,20 @@ def with_controls(evidence: Mapping[str, Any], table: Table) -> dict[str, Any]:
     return {**evidence, "claims": claims, "controls": controls}
 
 
-def decided_controls(a_a: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return what follows for a table's verdicts from each A/A control that came out decided."""
-    return [
+def remarks_on_controls(a_a: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what follows for a table's verdicts from A/A controls that came out decided, or could not have."""
+    decided = [
         f"{c['column'].replace('/', ' ')}: the seeds of {c['row']} differ from each other by {abs(c['mean']):.1f} "
         "points, which the control takes for a difference. Verdicts on differences that are no larger may be chance."
         for c in a_a
         if c["verdict"] != "undecided"
     ]
+    halves = {c["column"].replace("/", " "): (c["high"] - c["low"]) / 2 for c in a_a if c["verdict"] == "undecided"}
+    blind = ", ".join(f"{half:.0f} on {column}" for column, half in halves.items() if half >= BLIND)
+    if not blind:
+        return decided
+    return [*decided, "So few seeds, in two halves, show no difference below this many points, and are no test of "
+                      f"verdicts on smaller ones: {blind}."]  # fmt: skip
 
 
 def _a_a(evidence: Mapping[str, Any], label: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.harness.controls import decided_controls
+from experiments.harness.controls import remarks_on_controls
 from experiments.harness.markdown import DASH, markdown_table
 from experiments.harness.render_claims import claims_section
 from experiments.harness.render_conditions import conditions_section
@@ -252,7 +252,7 @@ def _controls(evidence: Evidence) -> str:
         ]
         text = "A/A: one row's seeds in two halves; must come out undecided (one in twenty will not)."
         table = markdown_table(["On", "Row", "Difference", "Verdict"], lines)
-        blocks.append("\n\n".join([text, table, *decided_controls(controls["a_a"])]))
+        blocks.append("\n\n".join([text, table, *remarks_on_controls(controls["a_a"])]))
     if controls["frame_order"]:
         lines = [
             [c["column"].replace("/", " "), c["row"], *(f"{c[order]:.1f}" if order in c else DASH for order in ORDERS)]

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from experiments.audit.audit import Finding
 from experiments.audit.mistakes import MISTAKES, Mistake
-from experiments.harness.controls import decided_controls
+from experiments.harness.controls import remarks_on_controls
 from experiments.harness.draw import CURVES
 from experiments.harness.markdown import DASH
 from experiments.harness.needed import MOST_SEEDS
@@ -179,7 +179,7 @@ def controls(evidence: Evidence) -> dict[str, Any]:
         for c in found
     ]
     orders = [{**c, "on": c["column"].replace("/", " ")} for c in evidence["controls"]["frame_order"]]
-    return {"a_a": a_a, "axis": axis(scale, True), "decided": decided_controls(found), "orders": orders}
+    return {"a_a": a_a, "axis": axis(scale, True), "remarks": remarks_on_controls(found), "orders": orders}
 
 
 def mistakes_in(table: str) -> list[Mistake]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from experiments.harness.controls import decided_controls, with_controls
+from experiments.harness.controls import remarks_on_controls, with_controls
 from experiments.harness.evidence import gather
 from experiments.harness.render import to_json, to_markdown
 from experiments.harness.spec import Claim
@@ -47,8 +47,19 @@ def test_a_question_about_a_row_at_chance_has_no_other_answer(evidence: dict[str
 
 def test_a_page_says_what_a_decided_control_means(tmp_path: Path, evidence: dict[str, Any]):
     found = copy.deepcopy(evidence)
-    assert not decided_controls(found["controls"]["a_a"])
+    assert not any("differ from each other" in said for said in remarks_on_controls(found["controls"]["a_a"]))
     found["rows"][0]["ours"][0]["per_seed"] = [10.0, 80.0, 80.0]
     page = to_markdown(with_controls(found, ASKED))
     assert "S Top-1: the seeds of plain differ from each other by 70.0 points" in page
     assert "differ from each other" not in to_markdown(evidence)
+
+
+def test_a_control_that_could_not_have_seen_a_difference_is_said_to_be_none():
+    def control(column: str, half: float, verdict: str = "undecided") -> dict[str, Any]:
+        return dict(column=column, row="plain", mean=1.0, low=1 - half, high=1 + half, verdict=verdict)
+
+    assert remarks_on_controls([control("S/Top-1", 9.9)]) == []
+    [said] = remarks_on_controls([control("S/Top-1", 22.4), control("U/Top-1", 3.0), control("V/Top-5", 10.0)])
+    assert "no difference below this many points" in said and said.endswith(": 22 on S Top-1, 10 on V Top-5.")
+    both = remarks_on_controls([control("S/Top-1", 22.4), control("U/Top-1", 0.5, "not reproduced")])
+    assert len(both) == 2 and "differ from each other" in both[0]

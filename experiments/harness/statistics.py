@@ -238,7 +238,7 @@ def _weighted_sum(terms: Sequence[tuple[int, Scores]], labels: Labels, metric: s
     )
     number, dropped = number_of_videos(labels), tuple(sorted(every.difference(seeds)))
     noise = _Noise.of_paired(values, replicates, number)
-    return _difference(values.mean(), noise, tuple(values.tolist()), seeds, dropped, number)
+    return _difference(values.mean(), noise, tuple(values.tolist()), seeds, dropped, number, 50.0 * len(terms))
 
 
 def _difference(
@@ -248,12 +248,13 @@ def _difference(
     seeds: tuple[int, ...],
     dropped_seeds: tuple[int, ...],
     num_videos: int,
+    most: float = 100.0,  # that a difference can be
 ) -> Difference:
     mean, half_width = float(mean), noise.half_width
     return Difference(
         mean=mean,
-        low=mean - half_width,
-        high=mean + half_width,
+        low=max(-most, mean - half_width),
+        high=min(most, mean + half_width),
         p_value=noise.p_value(mean),
         smallest_detectable=half_width + noise.quantile(0.2),
         per_seed=per_seed,
@@ -288,10 +289,7 @@ def _resampled(
 
 @functools.lru_cache(maxsize=1)
 def _multiplicities(num_videos: int, num_replicates: int) -> NDArray[np.float32]:
-    """Return how often each video stands in the test set itself and in each of B resampled ones, (1 + B, N).
-
-    They are the same for every row and seed.
-    """
+    """Return how often each video stands in the test set itself and in B resampled ones, (1 + B, N), for all rows."""
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     weights = np.ones((1 + num_replicates, num_videos), dtype=np.float32)
     for row in weights[1:]:

@@ -105,6 +105,18 @@ def test_table_5_says_what_the_released_bn_inception_has():
     assert f"{published['params_m']:.2f} M and {published['gmacs_ptflops']:.2f} G" in note
 
 
+def test_table_5_says_which_training_does_not_leave_chance():
+    assert note_with(action_net_table5, "does not leave chance")
+    at_chance = [
+        (cell["rows"], cell["data"], cell["seed"])
+        for cell in evidence("table5")["cells"]
+        if cell["curves"]["train/top1"][-1][1] < 2 * 100 / 16  # percent, of 16 classes
+    ]
+    assert at_chance == [(["MobileNet V2, ACTION-Net"], "Something V2", 1)]
+    verdicts = {claim["id"]: claim["verdict"] for claim in evidence("table5")["claims"]}
+    assert verdicts["A50"] == verdicts["A52"] == "undecided"
+
+
 def test_table_5_says_how_strongly_bn_inception_reduces():
     assert profiles.PROXY_MODULE["reduction"] == 4 and stronger_if_narrow(4) == 8 and stronger_if_narrow(16) == 16
     assert "reduce by 8 where ResNet's and MobileNet V2's reduce by 4" in note_with(action_net_table5, "leaves one")

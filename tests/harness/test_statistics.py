@@ -379,3 +379,15 @@ def test_map_of_ten_seeds_is_resampled_in_seconds():
     found = estimate(row, labels, "map")
     assert time.process_time() - start < 5
     assert found.low < found.mean < found.high
+
+
+def test_an_interval_ends_where_a_difference_can():
+    """Two seeds of which one does not learn: the interval would be wider than all that accuracies can differ by."""
+    rng, labels = np.random.default_rng(0), np.arange(200) % 4
+    good, bad = (rng.normal(size=(200, 4)) + skill * np.eye(4)[labels] for skill in (4.0, 0.0))
+    found = paired_difference({0: good, 1: bad}, {0: good, 1: good}, labels, "top1")
+    assert (found.low, found.high) == (-100.0, 100.0) and -50 < found.mean < -30
+    gains = difference_of_gains(
+        ({0: good, 1: bad}, {0: good, 1: good}), ({0: good, 1: good}, {0: good, 1: good}), labels, "top1"
+    )
+    assert (gains.low, gains.high) == (-200.0, 200.0) and gains.mean == found.mean

@@ -99,9 +99,7 @@ def _picture(lines: Sequence[dict[str, Any]]) -> Any:
             axis.grid(color="#dddddd", lw=0.6)
             if axis.lines:
                 axis.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    figure.suptitle(
-        "TSM (open) and ACTION-Net (filled); eta: added FLOPs in percent over the points gained", fontsize=10
-    )
+    figure.suptitle("TSM (open), ACTION-Net (filled); η: added FLOPs in percent over the points gained", fontsize=10)
     return figure
 
 

@@ -25,7 +25,7 @@ PAIRS = (
     ("ME", "CE"), (OURS, "STE"), (OURS, "CE"), (OURS, "ME"),
 )  # fmt: skip
 
-LIMITED, NEGLIGIBLE = 3.3, 0.33  # G: a tenth and a hundredth of TSM's, our reading of the paper's words
+LIMITED, NEGLIGIBLE = 33 / 10, 33 / 100  # G: shares of TSM's as printed, our reading of the paper's words
 AGAINST_TSM = dict.fromkeys(("STE", "CE", "ME", OURS), "TSM")
 
 TABLE = Table(

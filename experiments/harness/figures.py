@@ -67,16 +67,17 @@ class Load:
         """Return a cell's trained module, in evaluation mode, and its data module."""
         from experiments.harness.runner import load_trained
 
-        return load_trained(self._evaluation(cell).training, self.cells.store), self.data(cell)
+        return load_trained(self.evaluation(cell).training, self.cells.store), self.data(cell)
 
     def data(self, cell: Cell) -> Any:
         """Return a cell's data module: class names, test videos and their clips."""
         from experiments.harness.runner import build_data
 
-        evaluation = self._evaluation(cell)
+        evaluation = self.evaluation(cell)
         return build_data(evaluation.training, evaluation.data, num_workers=0)
 
-    def _evaluation(self, cell: Cell) -> Evaluation:
+    def evaluation(self, cell: Cell) -> Evaluation:
+        """Return the evaluation behind a cell."""
         column = next(column for column in self.cells.columns if column.key == cell.column)
         return self.cells.evaluation(self.cells.table.row(cell.row), column, cell.seed, cell.part)
 
@@ -121,9 +122,7 @@ def conditions(found: Sequence[Cell], cells: TableCells) -> str:
     """Return what a picture's cells ran on: the benchmark's members or the real data, the seeds and the hardware."""
     sources = {}
     for cell in found:
-        column = next(column for column in cells.columns if column.key == cell.column)
-        evaluation = cells.evaluation(cells.table.row(cell.row), column, cell.seed, cell.part)
-        sources[cell.column, cell.part] = evaluation.data.arguments["source"]
+        sources[cell.column, cell.part] = Load(cells).evaluation(cell).data.arguments["source"]
     members = dict.fromkeys(part.name for source in sources.values() for part in members_of(source))
     real = dict.fromkeys(part.name for source in sources.values() for part in parts_of(source)
                          if not isinstance(part, Member))  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 import lightning_modules.action_net as package
@@ -28,8 +30,10 @@ def test_each_argument_that_the_benchmark_changes_is_named():
     assert resnet == profiles.PROXY_RESNET and resnet.depths == (1, 1, 1, 1) and resnet.block == "basic"
     says("four basic blocks of {}, {}, {} and {} channels, a stem without pooling".format(*resnet.widths))
     assert not resnet.stem_pool
-    assert (profiles.PROXY_MOBILENET_V2.width, profiles.PROXY_BN_INCEPTION.width) == (1 / 4, 1 / 8)
-    says("MobileNetV2 a quarter of its width, BN-Inception an eighth")
+    mobilenet, inception = profiles.PROXY_MOBILENET_V2, profiles.PROXY_BN_INCEPTION
+    assert mobilenet == replace(profiles.MOBILENET_V2, width=1 / 4, stem_stride=1, last_channels=128)
+    assert inception == replace(profiles.BN_INCEPTION, width=1 / 8, stem_stride=1)
+    says("MobileNetV2 a quarter of its width and 128 last channels, BN-Inception an eighth, both a stem without stride")
     reduction = proxy.pop("reduction")
     says(f"CE and ME reduce by {reduction}, in BN-Inception by {stronger_if_narrow(reduction)}")  # type: ignore
     says(f"Dropout {proxy.pop('dropout')}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from experiments.harness.controls import rounded
 from experiments.harness.noise import published_noise
 from experiments.harness.spec import ALL, Claim, Column, Row, Table
 from experiments.harness.statistics import Difference, difference_of_gains, paired_difference
@@ -15,14 +16,15 @@ from experiments.harness.verdicts import holm, verdict
 Costs = Callable[[Row, Column], float | None]
 
 
-def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]]:
+def judged_claims(table: Table, cells: TableCells | None, costs: Costs | None) -> list[dict[str, Any]]:
     """Return every claim on every column it is made for, with published and our difference and a verdict.
 
     Args:
-        cells: the table's cells.
+        table: the table.
+        cells: its cells; None leaves claims on accuracies open.
         costs: computes a cost column's value for a row; None leaves claims on costs open.
     """
-    table, found = cells.table, []
+    found = []
     for claim in table.claims:
         for column in table.columns:
             if not column.is_accuracy if claim.columns == ALL else column.key not in claim.columns:
@@ -50,7 +52,7 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
                 entry |= _cost_claim(table, claim, pairs[0], pairs[1], costs)
             elif any(row.cited for row, _ in pairs):
                 entry["verdict"] = "cited"
-            elif all(cells.runs(*pair) for pair in pairs):
+            elif cells is not None and all(cells.runs(*pair) for pair in pairs):
                 difference = _difference(cells, pairs)
                 if difference is not None:
                     entry["ours"] = {**dataclasses.asdict(difference), "p_holm": None}
@@ -60,6 +62,29 @@ def judged_claims(cells: TableCells, costs: Costs | None) -> list[dict[str, Any]
     for entry, p_value in zip(judged, holm([entry["ours"]["p_value"] for entry in judged]), strict=True):
         entry["ours"]["p_holm"] = p_value
     return found
+
+
+def with_claims_of_script(evidence: Mapping[str, Any], table: Table, costs: Costs | None) -> dict[str, Any]:
+    """Return stored evidence with the claims that the table's script makes now.
+
+    What it was judged by stays; a claim that was added or reworded since then is "not run", or judged by its costs.
+
+    Args:
+        evidence: as stored.
+        table: of the script.
+        costs: computes a cost column's value for a row.
+    """
+
+    def key(claim: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(claim[name] for name in ("id", "column", "text", "margin"))
+
+    if evidence["conditions"]["own_data"] is not None:
+        return dict(evidence)
+    known = {key(claim): claim for claim in evidence["claims"]}
+    return {
+        **evidence,
+        "claims": [known.get(key(claim), rounded(claim)) for claim in judged_claims(table, None, costs)],
+    }
 
 
 def _cost_claim(

@@ -15,7 +15,7 @@ from typing import Any
 from datamodules.synthetic.members import Member
 from experiments.harness import arguments as flags
 from experiments.harness.cell import Evaluation, Options
-from experiments.harness.claims import Costs
+from experiments.harness.claims import Costs, with_claims_of_script
 from experiments.harness.console import print_cells, print_costs, print_table
 from experiments.harness.controls import with_controls
 from experiments.harness.display import Display
@@ -282,15 +282,15 @@ def _costs(table: Table, profile: str) -> Costs | None:
 
 
 def _render_stored(table: Table, options: Options, places: Places, show: Show) -> None:
-    """Render again from the user's own evidence, else from the repository's, with today's notes and controls.
+    """Render the user's own evidence, else the repository's, with today's claims, notes and controls.
 
-    The pages go where a run's would; evidence is left alone, but for notes and controls of what is committed.
-    """
+    Pages go where a run's would. Of what is committed these three are written too."""
     suffix = options_suffix(options)
     for folder in dict.fromkeys((places.rendered, results_folder())):
         path = folder / table.paper / f"{table.name}.{suffix}.json"
         if path.exists():
-            evidence = with_controls(with_notes_of_script(read_evidence(path), table), table)
+            evidence = with_notes_of_script(read_evidence(path), table)
+            evidence = with_controls(with_claims_of_script(evidence, table, _costs(table, options.profile)), table)
             if folder == places.rendered == results_folder():
                 write_atomic(path, to_json(evidence))
             stem = write_pages(evidence, table, places.rendered)

@@ -55,7 +55,7 @@ def gather(cells: TableCells, costs: Costs | None = None) -> dict[str, Any]:
         "conditions": _conditions(cells, records),
         "columns": [_column(cells, column) for column in columns],
         "rows": rows,
-        "claims": [] if own_data else judged_claims(cells, costs),
+        "claims": [] if own_data else judged_claims(table, cells, costs),
         "controls": {"frame_order": _frame_orders(cells)},
         "notes": notes_of(table, columns, [f"{label}: {reason}" for label, reason in left_out.items()]),
         "starts": starts_of(cells),
